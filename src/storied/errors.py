@@ -1,0 +1,276 @@
+"""The one error tree: data as attributes, a stable code, a sentence that ends in the remedy.
+
+::
+
+    StoriedError
+    ├── Rejected              a command was refused by a rule of the business
+    ├── Conflict              somebody else's event came in between; nothing was stored
+    ├── UnknownOutcome        the store cannot tell whether the append was stored; repeat it by its id
+    ├── AppendIdReused        an append id, or a command id, came again with other content
+    ├── DefinitionError       a model that cannot work; found before anything runs
+    ├── InvalidInput          what was handed in cannot be stored or asked; nothing was stored
+    │   ├── InvalidEvent
+    │   ├── InvalidCommand
+    │   └── InvalidQuery
+    ├── DecodeError           a stored event does not fit today's code
+    ├── ViewError
+    │   ├── NotCaughtUp       the view did not reach the position before the deadline
+    │   ├── ViewFailed        the view stopped at an event that its code could not apply
+    │   └── NotIndexed        the question needs an index that the view does not declare
+    └── StoreError            the store itself
+        ├── StoreUnavailable  it cannot be opened, or not now
+        ├── StoreFenced       a write failed in the disk; this handle writes no more
+        ├── StoreClosed
+        └── StoreCorrupt      what is stored contradicts itself
+
+Codes are part of the public API: they never change their meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class StoriedError(Exception):
+    """What every error of storied is; `code` is stable, `str()` ends in what to do."""
+
+    code: str = "storied-error"
+    default_code: ClassVar[str] = "storied-error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+
+
+class Rejected(StoriedError):  # noqa: N818 - the field's word, and what a handler reads as: raise Rejected
+    """A command refused by a rule of the business: a code of your own, a sentence, and any data beside it."""
+
+    default_code = "rejected"
+
+    def __init__(self, code: str, message: str = "", **data: Any) -> None:
+        super().__init__(message or code.replace("-", " "), code=code)
+        self.data = data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rejected, (self.code, self.message, self.data)
+
+
+def _rejected(code: str, message: str, data: dict[str, Any]) -> Rejected:
+    return Rejected(code, message, **data)
+
+
+class Conflict(StoriedError):  # noqa: N818 - the field's word
+    """An event that matches the append condition lies beyond `after`; nothing was stored.
+
+    `after` is the position decided at; `position`, `type`, `tags` and `actor` tell of the first event in between.
+    """
+
+    default_code = "conflict"
+
+    def __init__(
+        self, *, after: int, position: int, type: str, tags: tuple[str, ...] = (), actor: str | None = None
+    ) -> None:
+        self.after, self.position, self.type, self.tags, self.actor = after, position, type, tags, actor
+        about = f" on {', '.join(tags)}" if tags else ""
+        who = f" ({actor})" if actor else ""
+        super().__init__(
+            f"conflict{about}: decided at {after}, but {position} {type}{who} came in between. "
+            "Nothing was stored. Reload and decide again, or let execute() retry."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _conflict, (self.after, self.position, self.type, self.tags, self.actor)
+
+
+def _conflict(after: int, position: int, type: str, tags: tuple[str, ...], actor: str | None) -> Conflict:
+    return Conflict(after=after, position=position, type=type, tags=tags, actor=actor)
+
+
+class UnknownOutcome(StoriedError):  # noqa: N818 - the field's word
+    """The store cannot tell whether the append was stored; `append_id` names it."""
+
+    default_code = "unknown-outcome"
+
+    def __init__(self, append_id: str, reason: str) -> None:
+        self.append_id, self.reason = append_id, reason
+        super().__init__(
+            f"append {append_id} may or may not be stored: {reason}. Open the store again and repeat the same append "
+            "with the same append_id: it is stored once, and you get its receipt."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return UnknownOutcome, (self.append_id, self.reason)
+
+
+class AppendIdReused(StoriedError):  # noqa: N818 - says what happened
+    """The append id stands in the store with other content; nothing was stored."""
+
+    default_code = "append-id-reused"
+
+    def __init__(self, append_id: str, position: int) -> None:
+        self.append_id, self.position = append_id, position
+        super().__init__(
+            f"append id {append_id} was used before, up to position {position}, with other content. Nothing was "
+            "stored. Take a new id for a new append; repeat the same content to get the first receipt."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return AppendIdReused, (self.append_id, self.position)
+
+
+class DefinitionError(StoriedError):
+    """A model that cannot work, found before anything runs."""
+
+    default_code = "definition"
+
+
+class InvalidInput(StoriedError):  # noqa: N818 - the outcome's name
+    """What was handed in cannot be stored or asked; nothing was stored."""
+
+    default_code = "invalid"
+
+
+class InvalidEvent(InvalidInput):
+    """An event that the store refuses; `code` says which rule it breaks."""
+
+    default_code = "invalid-event"
+
+
+class InvalidCommand(InvalidInput):
+    """A command that does not fit its definition, or that no handler takes."""
+
+    default_code = "invalid-command"
+
+
+class InvalidQuery(InvalidInput):
+    """A question that cannot be asked."""
+
+    default_code = "invalid-query"
+
+
+class DecodeError(StoriedError):
+    """A stored event that does not fit today's code; `position`, `type` and `version` name it."""
+
+    default_code = "undecodable"
+
+    def __init__(self, *, position: int, type: str, version: int, reason: str) -> None:
+        self.position, self.type, self.version, self.reason = position, type, version, reason
+        super().__init__(
+            f"event {position} ({type}, version {version}) does not fit today's code: {reason}. "
+            f"Add an upcaster with @upcast, or give the new field a default; the stored event stays as it is."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _undecodable, (self.position, self.type, self.version, self.reason)
+
+
+def _undecodable(position: int, type: str, version: int, reason: str) -> DecodeError:
+    return DecodeError(position=position, type=type, version=version, reason=reason)
+
+
+class ViewError(StoriedError):
+    """A view cannot answer."""
+
+    default_code = "view"
+
+
+class NotCaughtUp(ViewError):
+    """The view did not reach `wanted` before the deadline; it stands at `position`."""
+
+    default_code = "not-caught-up"
+
+    def __init__(self, view: str, *, wanted: int, position: int, timeout: float) -> None:
+        self.view, self.wanted, self.position, self.timeout = view, wanted, position, timeout
+        super().__init__(
+            f"view {view} stands at {position} and did not reach {wanted} within {timeout:g} s. Ask again, give a "
+            "longer timeout=, or see that a process runs the views (app.open(…) does unless views=False)."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _not_caught_up, (self.view, self.wanted, self.position, self.timeout)
+
+
+def _not_caught_up(view: str, wanted: int, position: int, timeout: float) -> NotCaughtUp:
+    return NotCaughtUp(view, wanted=wanted, position=position, timeout=timeout)
+
+
+class ViewFailed(ViewError):
+    """The view stopped before `position`, whose event its code could not apply; `__cause__` is what was raised."""
+
+    default_code = "view-failed"
+
+    def __init__(self, view: str, *, position: int, type: str, reason: str) -> None:
+        self.view, self.position, self.type, self.reason = view, position, type, reason
+        super().__init__(
+            f"view {view} stopped before event {position} ({type}): {reason}. Mend the view's handler and open the "
+            "app again: it goes on from there; nothing was skipped."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _view_failed, (self.view, self.position, self.type, self.reason)
+
+
+def _view_failed(view: str, position: int, type: str, reason: str) -> ViewFailed:
+    return ViewFailed(view, position=position, type=type, reason=reason)
+
+
+class NotIndexed(ViewError):
+    """The question needs an index that the view does not declare."""
+
+    default_code = "not-indexed"
+
+    def __init__(self, view: str, field: str, indexed: tuple[str, ...]) -> None:
+        self.view, self.field, self.indexed = view, field, indexed
+        has = f"it indexes {', '.join(indexed)}" if indexed else "it declares no index"
+        super().__init__(
+            f"view {view} has no index on {field!r}; {has}. Add {field!r} to indexes=[…] of the view, "
+            "or ask by an indexed field."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotIndexed, (self.view, self.field, self.indexed)
+
+
+class StoreError(StoriedError):
+    """The store itself failed or refuses."""
+
+    default_code = "store"
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be opened, or cannot take this now; nothing was stored. `code` says why."""
+
+    default_code = "store-unavailable"
+
+
+class StoreFenced(StoreError):
+    """A write failed in the disk, so this handle writes no more; reading still works."""
+
+    default_code = "store-fenced"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"this store handle is fenced, because an earlier write failed: {reason}. Nothing was stored. "
+            "Close the store, see to the disk, and open it again."
+        )
+
+
+class StoreClosed(StoreError):
+    """The store was closed; nothing was stored."""
+
+    default_code = "store-closed"
+
+    def __init__(self) -> None:
+        super().__init__("this store is closed. Nothing was stored. Open it again, and keep it open while you use it.")
+
+
+class StoreCorrupt(StoreError):
+    """What is stored contradicts itself; `position` is the first bad place where it is known."""
+
+    default_code = "store-corrupt"
+
+    def __init__(self, message: str, *, position: int | None = None) -> None:
+        self.position = position
+        super().__init__(message)

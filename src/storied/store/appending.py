@@ -1,0 +1,119 @@
+"""What every engine does alike with an append: check it, recognise a repeat, word a conflict. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from storied.domain.ids import new_id
+from storied.errors import AppendIdReused, Conflict, InvalidEvent, InvalidInput
+from storied.store.query import AppendCondition, Query
+from storied.store.records import NewEvent, Receipt, Recorded, encode_tags
+
+MAX_APPEND_ID_CHARACTERS = 200
+
+
+class AppendRequest(msgspec.Struct, frozen=True):
+    """An append that passed every check that needs no log. `fresh` says that its id was just made up."""
+
+    events: tuple[NewEvent, ...]
+    conditions: tuple[AppendCondition, ...]
+    append_id: str
+    fresh: bool
+    fingerprint: bytes | None
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What the store remembers of an append by its id."""
+
+    receipt: Receipt
+    fingerprint: bytes | None
+
+
+def checked_request(
+    events: Sequence[NewEvent],
+    condition: AppendCondition | Sequence[AppendCondition] | None,
+    append_id: str | None,
+    fingerprint: bytes | None,
+) -> AppendRequest:
+    """The append with its condition as a tuple and an id.
+
+    Raises `InvalidInput` (``empty-append``, ``invalid-append-id``) and `InvalidEvent` for what is not a `NewEvent`.
+    """
+    for event in events:
+        if not isinstance(event, NewEvent):
+            raise InvalidEvent(
+                f"{event!r:.80} is not ready to be stored. Turn an Event into a NewEvent with store.codec.encode()."
+            )
+    if append_id is None:
+        if not events:
+            raise InvalidInput("there is nothing to append. Pass at least one event, or an append_id to remember.", code="empty-append")
+    else:
+        check_append_id(append_id)
+    conditions = () if condition is None else (condition,) if isinstance(condition, AppendCondition) else tuple(condition)
+    return AppendRequest(tuple(events), conditions, append_id or new_id(), append_id is None, fingerprint)
+
+
+def check_append_id(append_id: object) -> None:
+    """Passes printable text of 1 to 200 characters. Raises `InvalidInput` with code ``invalid-append-id``."""
+    if (
+        isinstance(append_id, str)
+        and 0 < len(append_id) <= MAX_APPEND_ID_CHARACTERS
+        and append_id.isprintable()
+    ):
+        return
+    raise InvalidInput(
+        f"{append_id!r:.60} cannot name an append. Use printable text of up to {MAX_APPEND_ID_CHARACTERS} characters, "
+        "such as a UUID.",
+        code="invalid-append-id",
+    )
+
+
+def repeat_receipt(request: AppendRequest, stored: Stored, records: Sequence[Recorded]) -> Receipt:
+    """The first receipt when *request* repeats what is stored under its id (*records*, as far as it was events).
+
+    Raises `AppendIdReused` when it says something else.
+    """
+    if request.fingerprint is not None or stored.fingerprint is not None:
+        same = request.fingerprint == stored.fingerprint
+    else:
+        same = len(records) == len(request.events) and all(map(_same, request.events, records))
+    if not same:
+        raise AppendIdReused(request.append_id, stored.receipt.position)
+    return stored.receipt
+
+
+def known_receipt(append_id: str, stored: Stored | None, fingerprint: bytes | None) -> Receipt | None:
+    """The receipt under the id, if any. Raises `AppendIdReused` when *fingerprint* is given and another one is stored."""
+    if stored is None:
+        return None
+    if fingerprint is not None and fingerprint != stored.fingerprint:
+        raise AppendIdReused(append_id, stored.receipt.position)
+    return stored.receipt
+
+
+def conflict(condition: AppendCondition, record: Recorded) -> Conflict:
+    """The refusal that *record* causes, worded with the tags that it was refused for."""
+    tags = record.tags
+    return Conflict(
+        after=condition.after,
+        position=record.position,
+        type=record.type,
+        tags=_matched_tags(condition.query, record.type, tags),
+        actor=record.actor,
+    )
+
+
+def _same(event: NewEvent, record: Recorded) -> bool:
+    return (event.type, event.version, event.data, event.metadata, encode_tags(event.tags)) == (
+        record.type,
+        record.version,
+        record.data,
+        record.metadata_json,
+        record.tags_json,
+    )
+
+
+def _matched_tags(query: Query, type: str, tags: tuple[str, ...]) -> tuple[str, ...]:
+    return next((item.tags for item in query.items if item.matches(type, tags)), ())

@@ -1,0 +1,210 @@
+"""From events to JSON and back: what is stored decodes to an equal event, or it is not stored.
+
+Encoding decodes again and compares, so that a wrong type, a NaN or a value that JSON cannot hold is found
+before it is history. Decoding upcasts old payloads version by version, as dicts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from storied.domain.events import MAX_TYPE_CHARACTERS, Event, EventSpec, event_spec
+from storied.domain.tags import canonical_tags
+from storied.errors import DecodeError, DefinitionError, InvalidEvent
+from storied.store.records import Metadata, NewEvent, Recorded, encode_metadata
+
+MAX_EVENT_BYTES = 1024 * 1024
+MAX_NESTING = 64
+_LONG_NUMBER = re.compile(r"\d{19}")
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_encoder = msgspec.json.Encoder()
+
+
+def encode(event: Event, metadata: str = "{}") -> NewEvent:
+    """The event as it will be stored, with *metadata* as JSON from `records.encode_metadata`.
+
+    Raises `InvalidEvent`: ``wrong-type`` when a field's value is not of its declared type, ``not-json`` when JSON
+    cannot hold it, ``lossy`` when it would come back changed, ``too-large``, ``too-deep``, ``number-too-large``,
+    ``nul``, and for tags what `canonical_tags` raises.
+    """
+    spec = event_spec(type(event))
+    data = _to_json(event, spec.name)
+    try:
+        back = spec.decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(
+            f"{spec.name} cannot be stored: {error}. Give each field a value of its declared type.", code="wrong-type"
+        ) from None
+    if back != event:
+        raise InvalidEvent(
+            f"{spec.name} would come back changed from the store ({_first_difference(event, back)}). "
+            "Use values that JSON holds exactly: no NaN or infinity, and a declared type for each field.",
+            code="lossy",
+        )
+    return NewEvent(spec.name, data, spec.version, spec.tags(event), metadata)
+
+
+def new_event(
+    type: str, payload: object, *, tags: tuple[str, ...] = (), version: int = 1, metadata: Metadata | None = None
+) -> NewEvent:
+    """An event without a class: a type's name and a payload of JSON values. Raises `InvalidEvent` as `encode` does."""
+    if not isinstance(type, str) or not type or not type.isprintable() or len(type) > MAX_TYPE_CHARACTERS:
+        raise InvalidEvent(
+            f"{str(type)[:80]!r} cannot name an event type. Give a printable name of at most {MAX_TYPE_CHARACTERS} "
+            "characters.",
+            code="invalid-type",
+        )
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
+        raise InvalidEvent(f"version {version!r} of {type} is not a whole number from 1. Count versions from 1.", code="invalid-version")
+    data = _to_json(payload, type)
+    if msgspec.json.decode(data) != payload:
+        raise InvalidEvent(
+            f"{type} would come back changed from the store. Use plain JSON values: no NaN, no tuples, no objects.",
+            code="lossy",
+        )
+    return NewEvent(type, data, version, canonical_tags(tags), metadata_text(metadata or Metadata()))
+
+
+def metadata_text(metadata: Metadata) -> str:
+    """Metadata as the JSON to be stored. Raises `InvalidEvent` for values that are not of their declared types."""
+    try:
+        text = encode_metadata(metadata)
+        if msgspec.json.decode(text, type=Metadata) != metadata:
+            raise InvalidEvent("the metadata would come back changed from the store. Use aware times and text.", code="lossy")
+    except (msgspec.ValidationError, UnicodeEncodeError, TypeError) as error:
+        raise InvalidEvent(
+            f"the metadata cannot be stored: {error}. actor and ids are text, headers are text to text.",
+            code="invalid-metadata",
+        ) from None
+    if metadata.occurred_at is not None and metadata.occurred_at.tzinfo is None:
+        raise InvalidEvent("occurred_at has no time zone. Give an aware datetime, such as one in UTC.", code="invalid-metadata")
+    check_json(text, "the metadata")
+    return text
+
+
+def _to_json(value: object, name: str) -> str:
+    try:
+        data = _encoder.encode(value).decode()
+    except (TypeError, ValueError, OverflowError) as error:  # UnicodeEncodeError is a ValueError
+        raise InvalidEvent(
+            f"{name} cannot be stored: {error}. Use values that JSON can hold, and text without lone surrogates.",
+            code="not-json",
+        ) from None
+    except RecursionError:
+        raise _too_deep(name) from None
+    check_json(data, name)
+    return data
+
+
+def check_json(data: str, name: str) -> None:
+    """Passes JSON text that every engine and reader can hold.
+
+    Raises `InvalidEvent`: ``too-large`` (over 1 MiB), ``too-deep`` (over 64 levels), ``number-too-large`` (a whole
+    number past 64 bits), ``nul`` (a NUL character, which SQL databases refuse in text).
+    """
+    if len(data) > MAX_EVENT_BYTES or (not data.isascii() and len(data.encode()) > MAX_EVENT_BYTES):
+        raise InvalidEvent(
+            f"{name} has {len(data)} characters of JSON; an event may have {MAX_EVENT_BYTES} bytes. "
+            "Store the large part elsewhere and put its address into the event.",
+            code="too-large",
+        )
+    if "\\u0000" in data and _NUL.search(data):
+        raise InvalidEvent(f"{name} holds a NUL character (\\u0000). Take it out, or encode binary as base64.", code="nul")
+    if _LONG_NUMBER.search(data):
+        _check_numbers(data, name)
+    if data.count("{") + data.count("[") > MAX_NESTING and _depth(data) > MAX_NESTING:
+        raise _too_deep(name)
+
+
+def _check_numbers(data: str, name: str) -> None:
+    for number in re.findall(r"(?<![\d.eE+-])-?\d{19,}(?![\d.eE])", _STRINGS.sub('""', data)):
+        if not -(2**63) <= int(number[:40]) < 2**63:
+            raise InvalidEvent(
+                f"{name} holds the number {number[:40]}, which does not fit 64 bits. Write it as text or as a Decimal.",
+                code="number-too-large",
+            )
+
+
+def _depth(data: str) -> int:
+    deepest = depth = 0
+    for character in _STRINGS.sub("", data):
+        if character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest
+
+
+def _too_deep(name: str) -> InvalidEvent:
+    return InvalidEvent(f"{name} is nested deeper than {MAX_NESTING} levels. Flatten it.", code="too-deep")
+
+
+def _first_difference(event: Event, back: Event) -> str:
+    for field in event.__struct_fields__:
+        old, new = getattr(event, field), getattr(back, field)
+        if old != new:
+            return f"{field}: {str(old)[:60]!r} as {str(new)[:60]!r}"
+    return "its fields"
+
+
+class EventTypes:
+    """The event classes that a reader knows, by their names in the store; decodes records of them.
+
+    Raises `DefinitionError` when two classes claim one name.
+    """
+
+    def __init__(self, classes: Any) -> None:
+        self.by_name: dict[str, EventSpec] = {}
+        for cls in dict.fromkeys(classes):
+            spec = event_spec(cls)
+            for name in spec.names:
+                other = self.by_name.setdefault(name, spec)
+                if other is not spec:
+                    raise DefinitionError(
+                        f"{other.cls.__module__}.{other.cls.__qualname__} and {cls.__module__}.{cls.__qualname__} are "
+                        f"both stored as {name!r}. Rename one, or give it name=."
+                    )
+
+    def decode(self, record: Recorded) -> Event | Recorded:
+        """The record's event, upcast to today's version; the record itself when its type is not known here.
+
+        Raises `DecodeError`.
+        """
+        spec = self.by_name.get(record.type)
+        return record if spec is None else decode_as(spec, record)
+
+
+def decode_as(spec: EventSpec, record: Recorded) -> Event:
+    """The record as an event of the class that *spec* describes, upcast where its version is older.
+
+    Raises `DecodeError` when it does not fit, an upcaster is missing or fails, or its version is newer than the class.
+    """
+    if record.version == spec.version:
+        try:
+            return spec.decoder.decode(record.data)
+        except msgspec.MsgspecError as error:
+            raise _undecodable(record, str(error)) from error
+    if record.version > spec.version:
+        raise _undecodable(record, f"this code knows {spec.name} up to version {spec.version} only, so it is older than the data")
+    payload: Any = msgspec.json.decode(record.data)
+    for version in range(record.version, spec.version):
+        step = spec.upcasters.get(version)
+        if step is None:
+            raise _undecodable(record, f"no upcaster from version {version} to {version + 1}")
+        try:
+            payload = step(payload)
+        except Exception as error:
+            raise _undecodable(record, f"the upcaster from version {version} raised {error!r}") from error
+    try:
+        return msgspec.convert(payload, spec.cls)
+    except msgspec.ValidationError as error:
+        raise _undecodable(record, f"after upcasting, {error}") from error
+
+
+def _undecodable(record: Recorded, reason: str) -> DecodeError:
+    return DecodeError(position=record.position, type=record.type, version=record.version, reason=reason)

@@ -1,0 +1,99 @@
+"""Queries: which events, by type and by tag, as the Dynamic Consistency Boundary specification words it.
+
+A query is a list of items joined by OR; no item at all means every event. An item matches an event whose type is one
+of its types (when it names any) and that carries all of its tags. See https://dcb.events/specification/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+import msgspec
+
+from storied.domain.events import Event, event_spec
+from storied.domain.tags import check_tag
+from storied.errors import InvalidEvent, InvalidQuery
+
+TypeName = str | type[Event]
+
+
+class QueryItem(msgspec.Struct, frozen=True):
+    """One alternative: any of `types` (all when empty) AND all of `tags`. Both in code point order."""
+
+    types: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.types and not self.tags:
+            raise InvalidQuery("a query item names at least one type or tag. For every event leave the items out: Query().")
+        for name in self.types:
+            if not isinstance(name, str) or not name or not _encodable(name):
+                raise InvalidQuery(f"{name!r} is not the name of an event type. Give the class, or its name in the store.")
+        for tag in self.tags:
+            try:
+                check_tag(tag)
+            except InvalidEvent as error:
+                raise InvalidQuery(error.message, code=error.code) from None
+
+    def matches(self, type: str, tags: Iterable[str]) -> bool:
+        """Whether an event of this type with these tags is meant."""
+        return (not self.types or type in self.types) and all(tag in tags for tag in self.tags)
+
+
+class Query(msgspec.Struct, frozen=True):
+    """Which events: those that any of `items` matches, or every event when there is none."""
+
+    items: tuple[QueryItem, ...] = ()
+
+    @classmethod
+    def of(cls, *, types: Iterable[TypeName] = (), tags: Iterable[str] = ()) -> Self:
+        """A query of one item: events of any of *types* (classes or names) that carry all of *tags*.
+
+        With neither it asks for every event. Raises `InvalidQuery` for a malformed type or tag.
+        """
+        if isinstance(types, (str, type)) or isinstance(tags, str):
+            raise InvalidQuery("types and tags are lists. Write types=[OrderPlaced], tags=['order:o-1'].")
+        names = tuple(sorted({name for given in types for name in type_names(given)}))
+        wanted = tuple(sorted(set(tags)))
+        return cls((QueryItem(names, wanted),)) if names or wanted else cls()
+
+    @property
+    def all(self) -> bool:
+        """Whether it asks for every event."""
+        return not self.items
+
+    def __or__(self, other: Query) -> Query:
+        """Events that either of the two asks for."""
+        if self.all or other.all:
+            return Query()
+        return Query(tuple(dict.fromkeys((*self.items, *other.items))))
+
+    def matches(self, type: str, tags: Iterable[str]) -> bool:
+        """Whether an event of this type with these tags is asked for."""
+        return not self.items or any(item.matches(type, tags) for item in self.items)
+
+
+class AppendCondition(msgspec.Struct, frozen=True):
+    """The append fails if an event that `query` matches lies beyond position `after`."""
+
+    query: Query
+    after: int = 0
+
+    def __post_init__(self) -> None:
+        check_position("after", self.after)
+
+
+def check_position(name: str, value: object) -> None:
+    """Passes a whole number from 0 to 2^63-1. Raises `InvalidQuery`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise InvalidQuery(f"{name}={value!r} is not a position. Give a whole number from 0.")
+
+
+def type_names(given: TypeName) -> tuple[str, ...]:
+    """The names in the store, today's and former, of an event class; a name stands for itself."""
+    return (given,) if isinstance(given, str) else event_spec(given).names
+
+
+def _encodable(text: str) -> bool:
+    return text.isprintable()

@@ -1,0 +1,126 @@
+"""Readings and subscriptions: the iterators that every engine shares, over the two questions an engine answers.
+
+Both go from page to page, so that no engine holds a read transaction while its reader thinks. A page says how far it
+saw (`through`), so that a reader moves on over stretches where nothing matched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+from storied.errors import InvalidQuery
+from storied.store.query import Query, check_position
+from storied.store.records import Recorded
+
+PAGE = 1024
+"""Events asked of an engine at once."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Which stretch of the log: ``after < position <= until`` (to the head when None), at most `limit` events."""
+
+    after: int = 0
+    until: int | None = None
+    limit: int = PAGE
+    backwards: bool = False
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some events in order, and `through`: the position that the page speaks up to.
+
+    Forwards, every matching event after the span's start and up to `through` is in the page. Backwards,
+    every matching one from the span's end down to beyond `through`.
+    """
+
+    events: list[Recorded]
+    through: int
+
+
+class PageSource(Protocol):
+    """What an engine gives to readings and subscriptions."""
+
+    async def page(self, query: Query, span: Span) -> Page:
+        """The first events of the span that match, from one moment's state of the log.
+
+        Forwards, `through` is the last event's position when the page is full, else the smaller of `until` and the
+        head. Backwards, it is one below the last event's position when the page is full, else `after`.
+        """
+        ...
+
+    async def changed(self, position: int) -> None:
+        """Returns when the head is beyond *position*. Raises `StoreClosed` when the store is closed meanwhile."""
+        ...
+
+
+class Reading:
+    """A bounded stretch of matching events; iterate it, its `pages()`, or take the `list()`. It may be read again."""
+
+    def __init__(self, source: PageSource, query: Query, span: Span, limit: int | None) -> None:
+        _check_span(span, limit)
+        self._source, self._query, self._span, self._limit = source, query, span, limit
+
+    async def pages(self, size: int = PAGE) -> AsyncIterator[Page]:
+        """The events in pages of at most *size*; each but the last has at least one event."""
+        span, left = self._span, self._limit
+        while left is None or left > 0:
+            asked = size if left is None else min(size, left)
+            page = await self._source.page(self._query, msgspec.structs.replace(span, limit=asked))
+            yield page
+            if len(page.events) < asked:
+                return
+            if left is not None:
+                left -= len(page.events)
+            span = _beyond(span, page)
+
+    async def __aiter__(self) -> AsyncIterator[Recorded]:
+        async for page in self.pages():
+            for record in page.events:
+                yield record
+
+    async def list(self) -> list[Recorded]:
+        """All of the events at once."""
+        return [record async for page in self.pages() for record in page.events]
+
+
+class Subscription:
+    """Matching events for ever: what is stored, then what comes. Iterate it, or its `pages()`."""
+
+    def __init__(self, source: PageSource, query: Query, after: int) -> None:
+        check_position("after", after)
+        self._source, self._query, self._after = source, query, after
+
+    async def pages(self, size: int = PAGE) -> AsyncIterator[Page]:
+        """The events in pages of at most *size*; a page without events says that the log went on without a match."""
+        position = self._after
+        while True:
+            page = await self._source.page(self._query, Span(after=position, limit=size))
+            if page.through > position:
+                yield page
+                position = page.through
+            if len(page.events) < size:
+                await self._source.changed(position)
+
+    async def __aiter__(self) -> AsyncIterator[Recorded]:
+        async for page in self.pages():
+            for record in page.events:
+                yield record
+
+
+def _beyond(span: Span, page: Page) -> Span:
+    """The rest of the span once the page is read."""
+    if span.backwards:
+        return msgspec.structs.replace(span, until=page.through)
+    return msgspec.structs.replace(span, after=page.through)
+
+
+def _check_span(span: Span, limit: int | None) -> None:
+    check_position("after", span.after)
+    if span.until is not None:
+        check_position("until", span.until)
+    if limit is not None:
+        check_position("limit", limit)
+    if not isinstance(span.backwards, bool):
+        raise InvalidQuery(f"backwards={span.backwards!r} is neither True nor False. Give one of them.")

@@ -1,0 +1,175 @@
+"""Records: what goes into the store, what comes out of it, and the digest over each.
+
+The digest is SHA-256 over these bytes, integers big-endian, texts in UTF-8:
+
+=====================  =====================================================
+16 bytes               ``storied:event:1`` and a line feed
+8                      position, unsigned
+8                      recorded_at, signed: microseconds since 1970 in UTC
+4                      version, unsigned
+4 + n                  length in bytes, then: the id (a UUID in its text form)
+4 + n                  … the type
+4 + n                  … the tags: a JSON array of strings without white space
+4 + n                  … the metadata: a JSON object as stored
+4 + n                  … the data: the payload's JSON as stored
+=====================  =====================================================
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import msgspec
+
+from storied.domain.ids import new_id
+
+DIGEST_PREFIX = b"storied:event:1\n"
+_FIXED = struct.Struct(">16sQqI")
+_LENGTH = struct.Struct(">I")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who, why and in what connection: the same for every event of one command.
+
+    `causation` is the id of the command or event that led to this one, `correlation` the id that everything one
+    request caused shares; `occurred_at` says when it happened, where that is known and not when it was recorded.
+    """
+
+    actor: str | None = None
+    command: str | None = None
+    correlation: str | None = None
+    causation: str | None = None
+    occurred_at: datetime | None = None
+    headers: Mapping[str, str] = {}
+
+
+_metadata = msgspec.json.Decoder(Metadata)
+_tags = msgspec.json.Decoder(tuple[str, ...])
+
+
+class NewEvent(msgspec.Struct, frozen=True):
+    """An event ready to be stored: name, shape, and three JSON texts. Made by `codec.encode` or `codec.new_event`."""
+
+    type: str
+    data: str
+    version: int = 1
+    tags: tuple[str, ...] = ()
+    metadata: str = "{}"
+    id: str = msgspec.field(default_factory=new_id)
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An event as the store holds it, with its JSON undecoded; the properties decode what is asked for.
+
+    `position` counts from 1; `recorded_us` is microseconds since 1970 in UTC; `digest` is 32 bytes.
+    """
+
+    position: int
+    id: str
+    type: str
+    version: int
+    tags_json: str
+    data: str
+    metadata_json: str
+    recorded_us: int
+    digest: bytes
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags, in code point order."""
+        return _tags.decode(self.tags_json)
+
+    @property
+    def metadata(self) -> Metadata:
+        """Who, why and in what connection."""
+        return _metadata.decode(self.metadata_json)
+
+    @property
+    def actor(self) -> str | None:
+        """Who."""
+        return self.metadata.actor
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When the store learned it, in UTC; never earlier than that of any event before it."""
+        return from_microseconds(self.recorded_us)
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened: as somebody said, else when it was recorded."""
+        return self.metadata.occurred_at or self.recorded_at
+
+    @property
+    def payload(self) -> object:
+        """The payload as plain JSON values, as it was stored."""
+        return msgspec.json.decode(self.data)
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What an append stored: `count` events, the last at `position`; `append_id` repeats it safely.
+
+    An append of no event stores its id alone; `position` is then the head at that time.
+    """
+
+    append_id: str
+    position: int
+    count: int
+
+    @property
+    def first(self) -> int:
+        """The position of its first event."""
+        return self.position - self.count + 1
+
+
+def encode_tags(tags: tuple[str, ...]) -> str:
+    """Tags as the JSON text that is stored and digested."""
+    return msgspec.json.encode(tags).decode()
+
+
+def encode_metadata(metadata: Metadata) -> str:
+    """Metadata as the JSON text that is stored and digested."""
+    return msgspec.json.encode(metadata, order="deterministic").decode()
+
+
+def to_microseconds(time: datetime) -> int:
+    """Microseconds since 1970 of an aware time, exactly."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """The time in UTC, exactly."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def digest_body(event: NewEvent, tags_json: str) -> bytes:
+    """The part of the digested bytes that is known before the store gives the event its place."""
+    parts: list[bytes] = []
+    for text in (event.id, event.type, tags_json, event.metadata, event.data):
+        raw = text.encode()
+        parts += (_LENGTH.pack(len(raw)), raw)
+    return b"".join(parts)
+
+
+def digest_at(position: int, recorded_us: int, version: int, body: bytes) -> bytes:
+    """The digest of the event with this body at this place."""
+    return sha256(_FIXED.pack(DIGEST_PREFIX, position, recorded_us, version) + body).digest()
+
+
+def digest_of(record: Recorded) -> bytes:
+    """The digest of what the record says, to hold against the one it carries."""
+    event = NewEvent(record.type, record.data, record.version, (), record.metadata_json, record.id)
+    return digest_at(record.position, record.recorded_us, record.version, digest_body(event, record.tags_json))
+
+
+def placed(event: NewEvent, position: int, recorded_us: int) -> Recorded:
+    """The event as a record at its place in the log."""
+    tags_json = encode_tags(event.tags)
+    digest = digest_at(position, recorded_us, event.version, digest_body(event, tags_json))
+    return Recorded(
+        position, event.id, event.type, event.version, tags_json, event.data, event.metadata, recorded_us, digest
+    )
