@@ -1,0 +1,149 @@
+"""Connections: opened with the settings that the promises need, read back, and refused when they do not hold."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import apsw
+
+from storied.errors import StoreError, StoreUnavailable
+
+Synchronous = Literal["full", "normal"]
+"""``full`` syncs each commit before it is acknowledged; ``normal`` may lose the last ones in a power cut."""
+
+OLDEST_SQLITE = (3, 51, 3)
+"""From here on the WAL-reset corruption bug (https://sqlite.org/wal.html) is mended."""
+BUSY_MILLISECONDS = 10_000
+APPLICATION_ID = 0x53746F72  # "Stor", in the file header
+VIEWS_APPLICATION_ID = 0x53746F76  # "Stov"
+_LEVELS = {"full": 2, "normal": 1}
+
+
+def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> apsw.Connection:
+    """A connection that writes, in WAL mode, with *synchronous* set and read back; makes the file, mode 0600, if absent.
+
+    Raises `StoreUnavailable` when it cannot be opened so.
+    """
+    check_sqlite()
+    if not path.parent.is_dir():
+        raise StoreUnavailable(f"the folder {path.parent} does not exist. Make it first, or give another path.", code="no-folder")
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = apsw.Connection(str(path), statementcachesize=256)
+    except (OSError, apsw.Error) as error:
+        raise unavailable(path, error) from error
+    try:
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        _check_kind(connection, path, application_id)
+        _set_wal(connection, path)
+        connection.pragma("synchronous", _LEVELS[synchronous])
+        connection.pragma("fullfsync", 1)
+        connection.pragma("cache_size", -65536)
+        connection.pragma("temp_store", 2)
+        if connection.pragma("synchronous") != _LEVELS[synchronous]:
+            raise StoreUnavailable(
+                f"{path} does not accept synchronous={synchronous}, so nothing could be promised to be durable. "
+                "Use a SQLite build that does.",
+                code="weak-durability",
+            )
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, apsw.Error):
+            raise unavailable(path, error) from error
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that only reads. Raises `StoreUnavailable`."""
+    check_sqlite()
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=256)
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.pragma("query_only", 1)
+        connection.pragma("cache_size", -65536)
+        connection.pragma("temp_store", 2)
+    except apsw.Error as error:
+        raise unavailable(path, error) from error
+    return connection
+
+
+def check_sqlite(version: str = apsw.sqlite_lib_version()) -> None:
+    """Passes a SQLite without the WAL-reset bug. Raises `StoreUnavailable` with code ``old-sqlite``."""
+    if tuple(int(part) for part in version.split(".")[:3]) < OLDEST_SQLITE:
+        raise StoreUnavailable(
+            f"SQLite {version} can corrupt a database that two connections write. Upgrade apsw, which brings its own "
+            f"SQLite, so that it has {'.'.join(map(str, OLDEST_SQLITE))} or later.",
+            code="old-sqlite",
+        )
+
+
+def make_schema(connection: apsw.Connection, sql: str, table: str, application_id: int) -> bool:
+    """Makes the tables in one transaction unless *table* is there; whether it made them."""
+    with connection:
+        if connection.table_exists(None, table):
+            return False
+        connection.execute(sql)
+        connection.pragma("application_id", application_id)
+        return True
+
+
+def unavailable(path: Path, error: Exception) -> StoreError:
+    """What an error of SQLite or the system means for the one who wanted to use the file."""
+    if isinstance(error, apsw.NotADBError):
+        return StoreUnavailable(f"{path} is not a SQLite database. Give the path of a storied store, or of a new file.", code="not-a-store")
+    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
+        return StoreUnavailable(
+            f"{path} was locked by another process for {BUSY_MILLISECONDS / 1000:g} s. Nothing was stored. Try again, "
+            "and look for a long transaction in another program.",
+            code="busy",
+        )
+    if isinstance(error, apsw.FullError):
+        return StoreUnavailable(
+            f"the disk under {path} is full. Nothing was stored; reading still works. Make room, then repeat.", code="disk-full"
+        )
+    if isinstance(error, (apsw.ReadOnlyError, apsw.PermissionsError, PermissionError)):
+        return StoreUnavailable(f"{path} cannot be written. Give this process write permission on it and its folder.", code="read-only")
+    if isinstance(error, apsw.CorruptError):
+        return StoreUnavailable(f"{path} is damaged: {error}. Restore a backup beside it and compare.", code="damaged")
+    return StoreUnavailable(f"{path} cannot be used: {error}. See to the file and its folder.", code="cannot-open")
+
+
+def _check_kind(connection: apsw.Connection, path: Path, application_id: int) -> None:
+    """Passes an empty database or one of ours."""
+    found = connection.pragma("application_id")
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if found != application_id and tables:
+        raise StoreUnavailable(
+            f"{path} is a SQLite database, but not the kind of storied file expected here. Give another path; nothing was changed.",
+            code="not-a-store",
+        )
+
+
+def _set_wal(connection: apsw.Connection, path: Path) -> None:
+    """Switches to WAL; several processes may try at once, and SQLite does not wait there by itself."""
+
+    def switched() -> bool:
+        try:
+            return bool(connection.pragma("journal_mode", "wal") == "wal")
+        except apsw.BusyError:
+            return False
+
+    if not _until(switched, BUSY_MILLISECONDS / 1000):
+        raise StoreUnavailable(
+            f"{path} cannot be put into WAL mode. Close other programs that use it, and keep it on a local disk.", code="no-wal"
+        )
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True

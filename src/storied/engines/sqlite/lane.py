@@ -1,0 +1,156 @@
+"""A lane: one thread that owns one connection, and takes together whatever has arrived together.
+
+While the thread works on one batch (or waits for the disk), the next one gathers. That is the whole of group commit:
+a hop to another thread costs more than most statements, and a sync costs more than a hundred.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from storied.errors import StoreClosed, StoreUnavailable
+
+R = TypeVar("R")
+C = TypeVar("C")
+
+
+class Job(Generic[R]):
+    """One request to a lane and what came of it: `result`, unless there is an `error`."""
+
+    __slots__ = ("error", "future", "request", "result")
+
+    def __init__(self, request: R, future: asyncio.Future[Any]) -> None:
+        self.request, self.future = request, future
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Lane(Generic[C, R]):
+    """Runs batches of requests of type R on a connection of type C, in the order they came.
+
+    *start* opens the connection in the lane's thread, *run* settles every job of a batch, *stop* closes. Belongs to
+    the event loop it was started on.
+    """
+
+    def __init__(self, name: str, run: Callable[[C, list[Job[R]]], None], stop: Callable[[C], None]) -> None:
+        self._name, self._run, self._stop = name, run, stop
+        self._queue: SimpleQueue[list[Job[R]] | None] = SimpleQueue()
+        self._gathered: list[Job[R]] = []
+        self._closed: asyncio.Future[None] | None = None
+        self._process = os.getpid()
+
+    async def start(self, start: Callable[[], C]) -> None:
+        """Starts the thread. Raises what *start* raises."""
+        self._loop = asyncio.get_running_loop()
+        opened: asyncio.Future[None] = self._loop.create_future()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        threading.Thread(target=self._work, args=(start, opened), name=self._name, daemon=True).start()
+        await asyncio.shield(opened)
+
+    def submit(self, request: R) -> asyncio.Future[Any]:
+        """The future result of *request*. Raises `StoreClosed`, and `StoreUnavailable` in a forked process."""
+        if self._closed is not None:
+            raise StoreClosed
+        if os.getpid() != self._process:
+            raise StoreUnavailable(
+                "this store was opened before the process forked, and SQLite cannot be used across a fork. Nothing "
+                "was stored. Open the store in the child.",
+                code="forked",
+            )
+        job = Job(request, self._loop.create_future())
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(job)
+        return job.future
+
+    async def aclose(self) -> None:
+        """Finishes what was submitted, then stops the thread. Idempotent."""
+        if self._closed is None:
+            self._closed = self._ended
+            self._hand_over()
+            self._queue.put(None)
+        await asyncio.shield(self._closed)
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._queue.put(self._gathered)
+            self._gathered = []
+
+    def _work(self, start: Callable[[], C], opened: asyncio.Future[None]) -> None:
+        try:
+            connection = start()
+        except BaseException as error:  # handed to the task that waits for the lane to start
+            self._tell(_settle, opened, error)
+            return
+        self._tell(_settle, opened, None)
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._run_all(connection, batch)
+                self._tell(_deliver, batch)
+        finally:
+            self._stop(connection)
+            self._tell(_settle, self._ended, None)
+
+    def _next_batch(self) -> list[Job[R]] | None:
+        """Everything that waits, or None when the lane was closed and nothing is left before that."""
+        batch = self._queue.get()
+        if batch is None:
+            return None
+        while True:
+            try:
+                more = self._queue.get_nowait()
+            except Empty:
+                return batch
+            if more is None:
+                self._queue.put(None)
+                return batch
+            batch.extend(more)
+
+    def _run_all(self, connection: C, batch: list[Job[R]]) -> None:
+        try:
+            self._run(connection, batch)
+        except BaseException as error:  # every job must get an answer, and the thread must live
+            for job in batch:
+                if job.result is None and job.error is None:
+                    job.error = error
+
+    def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:  # the loop is gone, and with it everyone who waited
+            return
+
+
+def run_each(connection: C, batch: list[Job[Callable[[C], Any]]]) -> None:
+    """A lane's *run* for requests that are functions of the connection, each settled by itself."""
+    for job in batch:
+        if job.future.cancelled():
+            continue
+        try:
+            job.result = job.request(connection)
+        except BaseException as error:  # it belongs to the task that asked
+            job.error = error
+
+
+def _settle(future: asyncio.Future[None], error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
+
+
+def _deliver(batch: list[Job[Any]]) -> None:
+    for job in batch:
+        if job.future.done():
+            continue
+        if job.error is None:
+            job.future.set_result(job.result)
+        else:
+            job.future.set_exception(job.error)

@@ -1,0 +1,70 @@
+-- name: schema
+-- The log. `event` is the truth; `event_tag` and `event_type` are its indexes; `append` remembers what each append id
+-- stored. Positions are handed out by the writer, inside the transaction that inserts, so they follow commit order.
+CREATE TABLE store (
+    name  TEXT PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE event (
+    position    INTEGER PRIMARY KEY,
+    id          TEXT    NOT NULL,
+    type        TEXT    NOT NULL,
+    version     INTEGER NOT NULL,
+    tags        TEXT    NOT NULL,
+    data        TEXT    NOT NULL,
+    metadata    TEXT    NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    digest      BLOB    NOT NULL
+) STRICT;
+CREATE INDEX event_type ON event (type);
+CREATE TABLE event_tag (
+    tag      TEXT    NOT NULL,
+    position INTEGER NOT NULL,
+    type     TEXT    NOT NULL,
+    PRIMARY KEY (tag, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE append (
+    id          TEXT    PRIMARY KEY,
+    position    INTEGER NOT NULL,
+    count       INTEGER NOT NULL,
+    fingerprint BLOB
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER event_update BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'storied: events never change'); END;
+CREATE TRIGGER event_delete BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'storied: events never change'); END;
+CREATE TRIGGER event_tag_update BEFORE UPDATE ON event_tag BEGIN SELECT RAISE(ABORT, 'storied: events never change'); END;
+CREATE TRIGGER event_tag_delete BEFORE DELETE ON event_tag BEGIN SELECT RAISE(ABORT, 'storied: events never change'); END;
+CREATE TRIGGER append_update BEFORE UPDATE ON append BEGIN SELECT RAISE(ABORT, 'storied: events never change'); END;
+CREATE TRIGGER append_delete BEFORE DELETE ON append BEGIN SELECT RAISE(ABORT, 'storied: events never change'); END;
+
+-- name: last_event
+-- The head and the time of the last event.
+SELECT position, recorded_at FROM event ORDER BY position DESC LIMIT 1;
+
+-- name: head
+SELECT coalesce(max(position), 0) FROM event;
+
+-- name: insert_event
+INSERT INTO event (position, id, type, version, tags, data, metadata, recorded_at, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_tag
+INSERT INTO event_tag (tag, position, type) VALUES (?, ?, ?);
+
+-- name: insert_append
+INSERT INTO append (id, position, count, fingerprint) VALUES (?, ?, ?, ?);
+
+-- name: find_append
+SELECT position, count, fingerprint FROM append WHERE id = ?;
+
+-- name: read_all
+SELECT position, id, type, version, tags, data, metadata, recorded_at, digest
+FROM event WHERE position > ? AND position <= ? ORDER BY position LIMIT ?;
+
+-- name: read_all_backwards
+SELECT position, id, type, version, tags, data, metadata, recorded_at, digest
+FROM event WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT ?;
+
+-- name: read_positions
+-- The events at the positions in a JSON array, in the array's order.
+SELECT e.position, e.id, e.type, e.version, e.tags, e.data, e.metadata, e.recorded_at, e.digest
+FROM json_each(?) wanted CROSS JOIN event e ON e.position = wanted.value ORDER BY wanted.key;

@@ -1,0 +1,173 @@
+"""The event store on one SQLite file: a writing lane, a reading lane, and a waiting room for new events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from storied.domain.ids import new_id
+from storied.domain.times import Clock, utc_now
+from storied.engines.sqlite.connection import APPLICATION_ID, Synchronous, make_schema, open_reader, open_writer
+from storied.engines.sqlite.lane import Job, Lane, run_each
+from storied.engines.sqlite.querying import position_selects
+from storied.engines.sqlite.statements import statements
+from storied.engines.sqlite.waiting import WaitingRoom
+from storied.engines.sqlite.writing import Writer, find_append
+from storied.errors import StoreUnavailable
+from storied.store.appending import AppendRequest, check_append_id, checked_request, known_receipt
+from storied.store.port import Conditions
+from storied.store.query import Query
+from storied.store.reading import Page, Reading, Span, Subscription
+from storied.store.records import NewEvent, Receipt, Recorded
+
+FORMAT = 1
+"""The version of the file's layout."""
+
+_SQL = statements("log.sql")
+Read = Callable[[apsw.Connection], Any]
+
+
+class SqliteStore:
+    """An `EventStore` in a SQLite file; several processes may have it open. Made by `SqliteStore.open`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.identity = ""
+        self._writer: Lane[Writer, AppendRequest] = Lane(f"storied-writer-{path.name}", Writer.run, _close_writer)
+        self._reader: Lane[apsw.Connection, Read] = Lane(f"storied-reader-{path.name}", run_each, apsw.Connection.close)
+        self._room = WaitingRoom(self.head)
+
+    @classmethod
+    async def open(cls, path: Path, *, synchronous: Synchronous = "full", clock: Clock = utc_now) -> SqliteStore:
+        """The store in the file at *path*, which is made when it is absent.
+
+        With ``synchronous="normal"`` the last appends may be lost in a power cut although they were acknowledged.
+        Raises `StoreUnavailable`; its code says why.
+        """
+        store = cls(path)
+
+        def start_writing() -> Writer:
+            connection = open_writer(path, synchronous, APPLICATION_ID)
+            store.identity = _prepare(connection, path)
+            return Writer(connection, path, clock)
+
+        await store._writer.start(start_writing)
+        try:
+            await store._reader.start(lambda: open_reader(path))
+        except BaseException:
+            await store._writer.aclose()
+            raise
+        return store
+
+    async def append(
+        self,
+        events: Sequence[NewEvent],
+        *,
+        condition: Conditions = None,
+        append_id: str | None = None,
+        fingerprint: bytes | None = None,
+    ) -> Receipt:
+        """As the port says; appends of many tasks share one commit."""
+        receipt: Receipt = await self._writer.submit(checked_request(events, condition, append_id, fingerprint))
+        self._room.head_is(receipt.position)
+        return receipt
+
+    def read(
+        self,
+        query: Query = Query(),  # noqa: B008 - an immutable value
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> Reading:
+        """As the port says; no read transaction is open between two pages."""
+        return Reading(self, query, Span(after, until, backwards=backwards), limit)
+
+    def subscribe(self, query: Query = Query(), *, after: int = 0) -> Subscription:  # noqa: B008 - an immutable value
+        """As the port says; events of other processes are noticed within some 20 ms."""
+        return Subscription(self, query, after)
+
+    async def head(self) -> int:
+        """As the port says."""
+        found: int = await self._reader.submit(_head)
+        return found
+
+    async def receipt(self, append_id: str, fingerprint: bytes | None = None) -> Receipt | None:
+        """As the port says."""
+        check_append_id(append_id)
+        stored = await self._reader.submit(lambda connection: find_append(connection, append_id))
+        return known_receipt(append_id, stored, fingerprint)
+
+    async def aclose(self) -> None:
+        """As the port says."""
+        await self._writer.aclose()
+        await self._reader.aclose()
+        self._room.close()
+
+    async def page(self, query: Query, span: Span) -> Page:
+        """One page, as `PageSource` says."""
+        found: Page = await self._reader.submit(lambda connection: read_page(connection, query, span))
+        return found
+
+    async def changed(self, position: int) -> None:
+        """As `PageSource` says."""
+        await self._room.beyond(position)
+
+
+def read_page(connection: apsw.Connection, query: Query, span: Span) -> Page:
+    """One page of the log. The head is read first and bounds the rest, so the page is of one moment."""
+    head = _head(connection)
+    until = head if span.until is None else min(span.until, head)
+    records = _matching(connection, query, span, until) if span.limit > 0 and until > span.after else []
+    full = len(records) == span.limit and span.limit > 0
+    if span.backwards:
+        return Page(records, records[-1].position - 1 if full else span.after)
+    return Page(records, records[-1].position if full else max(until, span.after))
+
+
+def _matching(connection: apsw.Connection, query: Query, span: Span, until: int) -> list[Recorded]:
+    if query.all:
+        sql = _SQL["read_all_backwards" if span.backwards else "read_all"]
+        rows: Any = connection.execute(sql, (span.after, until, span.limit))
+        return [Recorded(*row) for row in rows]
+    selects = position_selects(query, span.after, until, span.limit, backwards=span.backwards)
+    found = [row[0] for select in selects for row in connection.execute(select.sql, select.parameters)]
+    if len(selects) > 1:
+        found = sorted(set(found), reverse=span.backwards)[: span.limit]
+    rows = connection.execute(_SQL["read_positions"], (str(found),))
+    return [Recorded(*row) for row in rows]
+
+
+def _head(connection: apsw.Connection) -> int:
+    found: int = connection.execute(_SQL["head"]).get
+    return found
+
+
+def _close_writer(writer: Writer) -> None:
+    writer.connection.close()
+
+
+def _prepare(connection: apsw.Connection, path: Path) -> str:
+    """Makes the schema when the file is new; the log's identity.
+
+    Raises `StoreUnavailable` for a file that a newer storied wrote.
+    """
+    make_schema(connection, _SQL["schema"], "store", APPLICATION_ID)
+    with connection:
+        connection.executemany(
+            "INSERT INTO store (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            [("format", FORMAT), ("identity", new_id())],
+        )
+    facts: dict[str, Any] = dict(connection.execute("SELECT name, value FROM store").fetchall())
+    if facts["format"] != FORMAT:
+        raise StoreUnavailable(
+            f"{path} has format {facts['format']}, and this storied knows format {FORMAT}. Nothing was changed. "
+            "Upgrade storied, or open the file with the version that wrote it.",
+            code="newer-store",
+        )
+    return str(facts["identity"])

@@ -1,0 +1,1 @@
+"""What tests need: clocks, waiting, and the contract suites that every engine passes."""
