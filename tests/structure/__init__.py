@@ -1,0 +1,1 @@
+"""Tests of the code's shape: sizes, imports, names and the public face."""
