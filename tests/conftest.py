@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytest.register_assert_rewrite("storied.testing")  # the contract suites explain their failures like tests do
+
 DEADLINE_SHARE = 0.75  # of pytest's own timeout: the sentence below comes before pytest-timeout's thread dumps
 
 
