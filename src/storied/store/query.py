@@ -19,22 +19,31 @@ TypeName = str | type[Event]
 
 
 class QueryItem(msgspec.Struct, frozen=True):
-    """One alternative: any of `types` (all when empty) AND all of `tags`. Both in code point order."""
+    """One alternative: any of `types` (all when empty) AND all of `tags`. Each once, in code point order."""
 
     types: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        given: tuple[object, object] = (self.types, self.tags)
+        if any(isinstance(names, str) for names in given):
+            raise InvalidQuery("types and tags are tuples. Write types=('OrderPlaced',), tags=('order:o-1',).")
         if not self.types and not self.tags:
-            raise InvalidQuery("a query item names at least one type or tag. For every event leave the items out: Query().")
+            raise InvalidQuery(
+                "a query item names at least one type or tag. For every event leave the items out: Query()."
+            )
         for name in self.types:
             if not isinstance(name, str) or not name or not _encodable(name):
-                raise InvalidQuery(f"{name!r} is not the name of an event type. Give the class, or its name in the store.")
+                raise InvalidQuery(
+                    f"{name!r} is not the name of an event type. Give the class, or its name in the store."
+                )
         for tag in self.tags:
             try:
                 check_tag(tag)
             except InvalidEvent as error:
                 raise InvalidQuery(error.message, code=error.code) from None
+        msgspec.structs.force_setattr(self, "types", tuple(sorted(set(self.types))))
+        msgspec.structs.force_setattr(self, "tags", tuple(sorted(set(self.tags))))
 
     def matches(self, type: str, tags: Iterable[str]) -> bool:
         """Whether an event of this type with these tags is meant."""

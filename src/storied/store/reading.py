@@ -63,7 +63,8 @@ class Reading:
         self._source, self._query, self._span, self._limit = source, query, span, limit
 
     async def pages(self, size: int = PAGE) -> AsyncIterator[Page]:
-        """The events in pages of at most *size*; each but the last has at least one event."""
+        """The events in pages of at most *size*; each but the last has at least one event. Raises `InvalidQuery`."""
+        _check_size(size)
         span, left = self._span, self._limit
         while left is None or left > 0:
             asked = size if left is None else min(size, left)
@@ -93,7 +94,11 @@ class Subscription:
         self._source, self._query, self._after = source, query, after
 
     async def pages(self, size: int = PAGE) -> AsyncIterator[Page]:
-        """The events in pages of at most *size*; a page without events says that the log went on without a match."""
+        """The events in pages of at most *size*; a page without events says that the log went on without a match.
+
+        Raises `InvalidQuery` for a size that has no room for an event.
+        """
+        _check_size(size)
         position = self._after
         while True:
             page = await self._source.page(self._query, Span(after=position, limit=size))
@@ -114,6 +119,11 @@ def _beyond(span: Span, page: Page) -> Span:
     if span.backwards:
         return msgspec.structs.replace(span, until=page.through)
     return msgspec.structs.replace(span, after=page.through)
+
+
+def _check_size(size: object) -> None:
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise InvalidQuery(f"a page cannot have room for {size!r} events. Give a whole number from 1.")
 
 
 def _check_span(span: Span, limit: int | None) -> None:

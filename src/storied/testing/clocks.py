@@ -23,4 +23,5 @@ class ManualClock:
         return self.now
 
     def __call__(self) -> datetime:
+        """The present."""
         return self.now

@@ -17,7 +17,10 @@ _FIRST_PAUSE = 0.0005
 _LONGEST_PAUSE = 0.05
 
 
-async def eventually(condition: Callable[[], object | Awaitable[object]], timeout: float = TIMEOUT) -> None:
+async def eventually(
+    condition: Callable[[], object | Awaitable[object]],
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 - a deadline is what it adds
+) -> None:
     """Returns as soon as *condition* (a function, plain or async) gives something true.
 
     Raises `TimeoutError` when it does not within *timeout* seconds.
@@ -32,7 +35,11 @@ async def eventually(condition: Callable[[], object | Awaitable[object]], timeou
     raise TimeoutError(f"the condition did not become true within {timeout:g} s")
 
 
-async def take(items: AsyncIterable[T], count: int, timeout: float = TIMEOUT) -> list[T]:
+async def take(
+    items: AsyncIterable[T],
+    count: int,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 - a deadline is what it adds
+) -> list[T]:
     """The first *count* items of something that may go on for ever, such as a subscription.
 
     Raises `TimeoutError`, saying what came, when fewer come within *timeout* seconds.

@@ -90,7 +90,7 @@ class AppendingFacts(OpensStores):
     async def test_the_events_of_one_append_are_contiguous(self, tmp_path: Path) -> None:
         """No event of another append comes in between, however many append at once."""
         async with self.open_store(tmp_path) as store:
-            await asyncio.gather(*(store.append([event(note=who)] * 3) for who in range(RACERS)))
+            await asyncio.gather(*(store.append([event(note=who) for _ in range(3)]) for who in range(RACERS)))
             found = notes(await stored(store))
             assert [found[at : at + 3] for at in range(0, len(found), 3)] == [[who] * 3 for who in found[::3]]
 

@@ -13,7 +13,6 @@ from storied.testing.contract.opening import OpensStores
 from storied.testing.contract.specimens import event, events, unless
 
 
-
 async def holds(store: EventStore, *conditions: AppendCondition) -> bool:
     """Whether an append on those conditions is stored."""
     try:
@@ -127,7 +126,7 @@ class ConditionFacts(OpensStores):
     async def test_the_own_events_are_no_conflict(self, tmp_path: Path) -> None:
         """A condition speaks of the log before the append."""
         async with self.open_store(tmp_path) as store:
-            await store.append([event("Opened", "account:a")] * 2, condition=unless(tags=["account:a"]))
+            await store.append(events(2, "Opened", "account:a"), condition=unless(tags=["account:a"]))
             assert await store.head() == 2
 
     async def test_all_of_several_conditions_have_to_hold(self, tmp_path: Path) -> None:

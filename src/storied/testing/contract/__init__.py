@@ -1,0 +1,26 @@
+"""The contract suites: every law of the ports as a test, for any engine, here or elsewhere.
+
+An engine's test file is one declaration, run by pytest with any plugin for ``async def`` tests::
+
+    class TestMyStore(DurableStoreContract):
+        @asynccontextmanager
+        async def open_store(self, place, clock=utc_now):
+            async with my_store(place / "log", clock) as store:
+                yield store
+
+`EventStoreContract` is for a store that lives in memory, `DurableStoreContract` for one whose log outlives it.
+Only this package of storied needs pytest.
+"""
+
+import pytest
+
+_TOPICS = (
+    "appending closing conditions content digests documents durability querying racing reading refusals repeats "
+    "subscribing"
+)
+pytest.register_assert_rewrite(*(f"{__name__}.{topic}" for topic in _TOPICS.split()))
+
+# Only modules imported after that line show the values in a failed assert.
+from storied.testing.contract.store import DurableStoreContract, EventStoreContract  # noqa: E402 - see above
+
+__all__ = ["DurableStoreContract", "EventStoreContract"]
