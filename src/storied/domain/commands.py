@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, dataclass_transform
 
 import msgspec
 
@@ -32,6 +32,7 @@ class CommandMeta(msgspec.StructMeta):
         return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **config})
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Command(msgspec.Struct, metaclass=CommandMeta, frozen=True, forbid_unknown_fields=True):
     """A request that may be refused: subclass it in the imperative and annotate its fields."""
 

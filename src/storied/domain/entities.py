@@ -7,7 +7,7 @@ snake case, or by ``tag=``. With ``tag=None`` it folds every event of the types 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, dataclass_transform
 
 import msgspec
 
@@ -99,6 +99,7 @@ def check_defaults(cls: type[msgspec.Struct], exempt: str | None = None) -> None
 _specs: dict[type, EntitySpec] = {}
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class Entity(msgspec.Struct, metaclass=EntityMeta, tag=None):
     """State to decide on: subclass it, give each field its first value, and fold events with ``@on`` methods."""
 

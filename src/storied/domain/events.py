@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, dataclass_transform
 
 import msgspec
 
@@ -88,6 +88,7 @@ class EventSpec:
 _specs: dict[type, EventSpec] = {}
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Event(msgspec.Struct, metaclass=EventMeta, frozen=True):
     """An immutable fact: subclass it in the past tense and annotate its fields, ids with `Id`."""
 

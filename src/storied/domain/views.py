@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import typing
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, dataclass_transform
 
 import msgspec
 
@@ -168,6 +168,7 @@ def _flat(value: Any) -> tuple[str, ...]:
 _specs: dict[type, ViewSpec] = {}
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class View(msgspec.Struct, metaclass=ViewMeta):
     """A document for readers: subclass it, mark the key with `Id`, and keep it up to date with ``@on`` methods."""
 
