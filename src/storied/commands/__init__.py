@@ -1,0 +1,1 @@
+"""The command side: load, decide, append, and decide again when somebody was quicker."""

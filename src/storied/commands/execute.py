@@ -1,0 +1,128 @@
+"""Execute a command: load, decide, append.
+
+The decision is pure and belongs to the handler. This module owns only the race: when another writer got there
+first, the command is decided again on what is now true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+
+from storied.commands.loading import load
+from storied.commands.providing import Providers
+from storied.domain.commands import Command, CommandHandler, Context
+from storied.domain.ids import new_id
+from storied.domain.times import Clock
+from storied.errors import Conflict, InvalidCommand, InvalidEvent
+from storied.store.codec import check_json, encode, metadata_text
+from storied.store.port import EventStore
+from storied.store.records import Metadata, Receipt
+
+ATTEMPTS = 24
+"""How often a command is decided before its conflict is told; the pauses in between add up to about a second."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and in what connection. `command_id` makes a repeat answer with the first receipt."""
+
+    command_id: str | None = None
+    actor: str | None = None
+    correlation: str | None = None
+    causation: str | None = None
+    occurred_at: datetime | None = None
+    headers: Mapping[str, str] = {}
+
+
+class Executor:
+    """Executes commands on one store by the handlers of one app."""
+
+    def __init__(
+        self, store: EventStore, handlers: Mapping[type[Command], CommandHandler], providers: Providers, clock: Clock
+    ) -> None:
+        self._store, self._handlers, self._providers, self._clock = store, handlers, providers, clock
+
+    async def execute(self, command: Command, request: Request) -> Receipt:
+        """The receipt of what *command* changed; its count is 0 when there was nothing to change.
+
+        Raises `Rejected` as the handler raised it, `InvalidCommand`, and `Conflict` once every attempt has lost.
+        """
+        handler = self._handler(command)
+        fingerprint = command_fingerprint(command)
+        if request.command_id is not None:
+            first = await self._store.receipt(request.command_id, fingerprint)
+            if first is not None:
+                return first
+        context = Context(
+            now=self._clock(),
+            command_id=request.command_id or new_id(),
+            actor=request.actor,
+            correlation=request.correlation,
+            headers=request.headers,
+        )
+        metadata = metadata_text(_metadata(type(command).__name__, request, context))
+        provided = await self._providers.for_handler(handler)
+        for attempt in range(1, ATTEMPTS + 1):
+            basis = await load(self._store, handler.boundary(command))
+            try:
+                events = handler.decide(command, basis.entities, context.again(), provided)
+                if not events and request.command_id is None:
+                    return Receipt(context.command_id, basis.position, 0)
+                return await self._store.append(
+                    [encode(event, metadata) for event in events],
+                    condition=basis.condition,
+                    append_id=context.command_id,
+                    fingerprint=fingerprint,
+                )
+            except Conflict:
+                if attempt == ATTEMPTS:
+                    raise
+                await asyncio.sleep(pause(attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _handler(self, command: Command) -> CommandHandler:
+        handler = self._handlers.get(type(command))
+        if handler is None:
+            raise InvalidCommand(
+                f"no handler takes {type(command).__name__}. Register one with @app.command(…).", code="unknown-command"
+            )
+        return handler
+
+
+def command_fingerprint(command: Command) -> bytes:
+    """What tells a repeat of the command from another one under the same id: its name and its content.
+
+    Raises `InvalidCommand` when a field's value is not of its declared type, or is nothing JSON can hold.
+    """
+    name = type(command).__name__
+    try:
+        data = msgspec.json.encode(command, order="deterministic")
+        check_json(data.decode(), name)
+        if msgspec.json.decode(data, type=type(command)) != command:
+            raise InvalidCommand(f"{name} holds a value that JSON cannot. Use no NaN or infinity.", code="lossy")
+    except InvalidEvent as error:
+        raise InvalidCommand(error.message, code=error.code) from None
+    except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
+        raise InvalidCommand(f"{name} is not well-formed: {error}. Give each field a value of its type.") from None
+    return sha256(name.encode() + b"\n" + data).digest()
+
+
+def pause(attempt: int) -> float:
+    """Seconds to wait before the next attempt: none at first, then a random part of up to 64 ms."""
+    return 0.0 if attempt <= 2 else random.random() * min(0.064, 0.001 * 2 ** (attempt - 2))  # noqa: S311 - no secret
+
+
+def _metadata(name: str, request: Request, context: Context) -> Metadata:
+    return Metadata(
+        actor=request.actor,
+        command=name,
+        correlation=context.correlation,
+        causation=request.causation or context.command_id,
+        occurred_at=request.occurred_at,
+        headers=request.headers,
+    )

@@ -1,0 +1,143 @@
+"""An opened app: the verbs that a user types, each handed to the side it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from storied.commands.execute import Executor, Request
+from storied.commands.loading import load_at
+from storied.commands.recording import Fact, record_facts
+from storied.domain.commands import Command
+from storied.domain.entities import Entity, entity_spec
+from storied.domain.events import Event
+from storied.domain.times import At
+from storied.domain.views import View
+from storied.projections.asking import Found
+from storied.projections.views import Views
+from storied.store.documents import Scalar
+from storied.store.moments import Moment, moment
+from storied.store.port import EventStore
+from storied.store.query import Query
+from storied.store.reading import Reading
+from storied.store.records import Receipt
+
+N = TypeVar("N", bound=Entity)
+V = TypeVar("V", bound=View)
+WAIT_SECONDS = 5.0
+
+
+class OpenApp:
+    """An app with its store open. Made by ``app.open(url)``; `store` is the event store below it."""
+
+    def __init__(self, store: EventStore, executor: Executor, views: Views) -> None:
+        self.store = store
+        self._executor, self._views = executor, views
+
+    async def execute(
+        self,
+        command: Command,
+        *,
+        actor: str | None = None,
+        command_id: str | None = None,
+        correlation: str | None = None,
+        causation: str | None = None,
+        occurred_at: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """The receipt of what *command* changed, once it is durable; its count is 0 when nothing had to change.
+
+        With a *command_id*, repeating the command returns the first receipt, and another command under the same id
+        raises `AppendIdReused`. Raises `Rejected` as the handler raised it, `InvalidCommand`, `InvalidEvent`,
+        `Conflict` when others were quicker every time, and `UnknownOutcome` (repeat it with that id as command_id).
+        """
+        request = Request(
+            command_id=command_id,
+            actor=actor,
+            correlation=correlation,
+            causation=causation,
+            occurred_at=occurred_at,
+            headers=headers or {},
+        )
+        return await self._executor.execute(command, request)
+
+    async def record(
+        self,
+        *facts: Event | Fact,
+        actor: str | None = None,
+        append_id: str | None = None,
+        correlation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """The receipt of facts stored without a decision, all or none: an import, a report from outside.
+
+        A `Fact` says when its event occurred. With an *append_id* a repeat stores nothing and returns the first
+        receipt. Raises `InvalidEvent` and `AppendIdReused`.
+        """
+        return await record_facts(
+            self.store, facts, actor=actor, append_id=append_id, correlation=correlation, headers=headers or {}
+        )
+
+    async def get(
+        self, view: type[V], key: str, *, after: int | None = None, at: At | None = None, timeout: float = WAIT_SECONDS
+    ) -> V | None:
+        """The view's document with this key, or None.
+
+        With *after*, one that has seen that position: it waits for at most *timeout* seconds, then raises
+        `NotCaughtUp`. With *at*, the document as it was then.
+        """
+        document, _ = await self._views.get(view, key, after=after, at=at, timeout=timeout)
+        return document
+
+    async def find(
+        self,
+        view: type[V],
+        *,
+        order: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        after: int | None = None,
+        at: At | None = None,
+        timeout: float = WAIT_SECONDS,
+        **where: Any,
+    ) -> Found[V]:
+        """A page of the documents whose indexed fields equal the values given, or lie in the `Range` given.
+
+        *order* names an indexed field (``-field`` for the largest first; the key otherwise); ``cursor=page.cursor``
+        continues. *after*, *at* and *timeout* as for `get`. Raises `NotIndexed` and `InvalidQuery`.
+        """
+        return await self._views.find(
+            view, where, order=order, limit=limit, cursor=cursor, after=after, at=at, timeout=timeout
+        )
+
+    async def count(
+        self,
+        view: type[View],
+        *,
+        by: str | None = None,
+        after: int | None = None,
+        at: At | None = None,
+        timeout: float = WAIT_SECONDS,
+        **where: Any,
+    ) -> dict[Scalar, int]:
+        """How many documents there are as `find` would find them, for each value of the indexed field *by*.
+
+        Without *by* the number of all stands under None.
+        """
+        return await self._views.count(view, where, by=by, after=after, at=at, timeout=timeout)
+
+    async def wait(self, view: type[View], position: int, *, timeout: float = WAIT_SECONDS) -> None:
+        """Returns once the view has seen *position*. Raises `NotCaughtUp` and `ViewFailed`."""
+        await self._views.reached(view, position, timeout)
+
+    async def state(self, entity: type[N], entity_id: str | None = None, *, at: At | None = None) -> N:
+        """The entity folded from its stream, now or as it was then; as it starts when it has no events."""
+        then = Moment(await self.store.head()) if at is None else await moment(self.store, at)
+        loaded = await load_at(self.store, entity_spec(entity), entity_id, then)
+        assert isinstance(loaded, entity)  # noqa: S101 - tells the type checker what load_at made
+        return loaded
+
+    def history(self, tag: str, *, after: int = 0, until: int | None = None, backwards: bool = False) -> Reading:
+        """What happened in the stream of *tag* (``order:o-1``): each record says who, when, why and what."""
+        return self.store.read(Query.of(tags=[tag]), after=after, until=until, backwards=backwards)

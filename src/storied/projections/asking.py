@@ -1,0 +1,126 @@
+"""Asking: from what `find` and `count` are given to a lookup, and from hits to a page that can be continued. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Generic, TypeVar, overload
+
+import msgspec
+
+from storied.domain.views import View
+from storied.errors import InvalidQuery, NotIndexed
+from storied.projections.projector import Projector
+from storied.store.documents import Criterion, Hit, Lookup, Scalar, sort_key
+
+V = TypeVar("V", bound=View)
+MAX_LIMIT = 10_000
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """A range for `find`: at least `ge`, more than `gt`, at most `le`, less than `lt`. An absent bound is open."""
+
+    ge: Any = None
+    gt: Any = None
+    le: Any = None
+    lt: Any = None
+
+    def criteria(self, field: str) -> Iterator[Criterion]:
+        """The comparisons it stands for. Raises `InvalidQuery` when it has no bound."""
+        bounds = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
+        given = [Criterion(field, operator, sort_key(v)) for operator, v in bounds if v is not None]  # type: ignore[arg-type]  # the four literals above
+        if not given:
+            raise InvalidQuery(f"the range for {field} has no bound. Give ge=, gt=, le= or lt=.")
+        return iter(given)
+
+
+class Found(Sequence[V], Generic[V]):
+    """Some documents in order. `cursor` continues behind the last (None at the end); `position` is what they stand at."""
+
+    def __init__(self, documents: list[V], cursor: str | None, position: int) -> None:
+        self._documents, self.cursor, self.position = documents, cursor, position
+
+    @overload
+    def __getitem__(self, index: int) -> V: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[V]: ...
+    def __getitem__(self, index: int | slice) -> V | list[V]:
+        """The document, or documents, at the index."""
+        return self._documents[index]
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def __repr__(self) -> str:
+        return f"Found({self._documents!r}, cursor={self.cursor!r}, position={self.position})"
+
+
+def make_lookup(
+    projector: Projector,
+    where: Mapping[str, Any],
+    *,
+    order: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Lookup:
+    """The lookup for ``field=value`` and ``field=Range(…)``, ordered by *order* (``-field`` for the largest first).
+
+    Raises `NotIndexed` for a field without an index and `InvalidQuery` for a limit or cursor that cannot be.
+    """
+    criteria: list[Criterion] = []
+    for field, value in where.items():
+        _check_indexed(projector, field)
+        criteria.extend(value.criteria(field) if isinstance(value, Range) else [Criterion(field, "=", sort_key(value))])
+    descending = order is not None and order.startswith("-")
+    by = order.removeprefix("-") if order else None
+    if by is not None and by != projector.spec.key:
+        _check_indexed(projector, by)
+    elif by == projector.spec.key:
+        by = None
+    if limit is not None and not (isinstance(limit, int) and 0 < limit <= MAX_LIMIT):
+        raise InvalidQuery(f"limit={limit!r} is not from 1 to {MAX_LIMIT}. Take a smaller page and go on by its cursor.")
+    lookup = Lookup(tuple(criteria), by, descending, limit)
+    if cursor is None:
+        return lookup
+    return msgspec.structs.replace(lookup, beyond=_read_cursor(cursor, projector, lookup))
+
+
+def grouping(projector: Projector, by: str | None) -> str | None:
+    """The field to count by. Raises `NotIndexed`."""
+    if by is not None:
+        _check_indexed(projector, by)
+    return by
+
+
+def next_cursor(projector: Projector, lookup: Lookup, last: Hit) -> str:
+    """What continues the lookup behind the hit."""
+    text = msgspec.json.encode([_asked(projector, lookup), last.value, last.key])
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Scalar, str]:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        asked, value, key = msgspec.json.decode(text, type=tuple[str, Scalar, str])
+    except (msgspec.MsgspecError, binascii.Error, ValueError, AttributeError, TypeError):
+        raise InvalidQuery("this cursor is not one that find() gave. Start from the first page.", code="bad-cursor") from None
+    if asked != _asked(projector, lookup):
+        raise InvalidQuery(
+            "this cursor belongs to another question. Repeat the fields and the order of the page it came from.",
+            code="bad-cursor",
+        )
+    return value, key
+
+
+def _asked(projector: Projector, lookup: Lookup) -> str:
+    """A short name for the question, so that a cursor is not used for another."""
+    parts = msgspec.json.encode([projector.name, lookup.criteria, lookup.order, lookup.descending])
+    return sha256(parts).hexdigest()[:12]
+
+
+def _check_indexed(projector: Projector, field: str) -> None:
+    columns = projector.table.columns
+    if field not in columns:
+        raise NotIndexed(projector.name, field, columns)

@@ -1,0 +1,77 @@
+"""Views of the past: the same handlers over the log up to a moment, in memory.
+
+One document's past is one stream when every event that changes it carries its key as a tag; then only that stream
+is read. Otherwise, and for lists, the whole view is projected up to the moment, and the last few are kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from storied.domain.events import event_spec
+from storied.errors import InvalidEvent
+from storied.projections.applying import apply_page
+from storied.projections.projector import Projector
+from storied.store.documents import Documents
+from storied.store.moments import Moment
+from storied.store.port import EventStore
+from storied.store.query import Query, QueryItem
+from storied.store.reading import Page
+
+KEPT = 4
+"""Whole views of the past that are kept for the next question."""
+CHUNK = 4096
+
+
+def stream_query(projector: Projector, key: str) -> Query | None:
+    """The events that can change the document with this key, or None when its tags do not tell."""
+    types_by_tag: dict[str, set[str]] = {}
+    for event, routes in projector.spec.routes.items():
+        for route in routes:
+            if route.tag is None:
+                return None
+            types_by_tag.setdefault(route.tag, set()).update(event_spec(event).names)
+    try:
+        return Query(tuple(QueryItem(tuple(sorted(t)), (f"{tag}:{key}",)) for tag, t in sorted(types_by_tag.items())))
+    except InvalidEvent:
+        return None
+
+
+async def document_at(store: EventStore, projector: Projector, key: str, query: Query, moment: Moment) -> str | None:
+    """The document's JSON as it was at the moment, from the events of *query*; None when it was not there."""
+    stored: dict[str, str] = {}
+    async for page in store.read(query, until=moment.position).pages(CHUNK):
+        steps = [step for step in projector.plan(moment.keeps(page.events)) if key in step.keys]
+        for change in projector.apply(steps, stored):
+            if change.key == key:
+                stored = {} if change.document is None else {key: change.document}
+    return stored.get(key)
+
+
+class Past:
+    """Whole views as they were, projected into documents in memory; the last few are kept."""
+
+    def __init__(self, store: EventStore, make_documents: Callable[[], Documents]) -> None:
+        self._store, self._make = store, make_documents
+        self._kept: OrderedDict[tuple[str, Moment], Documents] = OrderedDict()
+
+    async def documents(self, projector: Projector, moment: Moment) -> Documents:
+        """The view's documents as they were at the moment."""
+        name = (projector.name, moment)
+        documents = self._kept.get(name)
+        if documents is None:
+            documents = self._kept[name] = await self._project(projector, moment)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(name)
+        return documents
+
+    async def _project(self, projector: Projector, moment: Moment) -> Documents:
+        documents = self._make()
+        checkpoint = await documents.prepare(projector.table)
+        async for page in self._store.read(projector.query, until=moment.position).pages(CHUNK):
+            if page.through > checkpoint.position:
+                kept = Page(list(moment.keeps(page.events)), page.through)
+                checkpoint = await apply_page(projector, documents, self._store, kept, checkpoint)
+        return documents

@@ -1,0 +1,59 @@
+"""Folding: records into the state they make, by a table from type name to decoder and methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from storied.domain.dispatch import Handler
+from storied.domain.entities import Entity, EntitySpec
+from storied.domain.events import Event, EventSpec, event_spec
+from storied.store.codec import EventTypes, decode_as
+from storied.store.records import Recorded
+
+Method = tuple[Callable[..., Any], bool]
+S = TypeVar("S")
+
+
+class Fold:
+    """How one entity class changes with each event type it handles."""
+
+    def __init__(self, handlers: Mapping[type[Event], tuple[Handler, ...]]) -> None:
+        EventTypes(handlers)  # two classes under one name cannot be told apart
+        self._table: dict[str, tuple[EventSpec, tuple[Method, ...]]] = {}
+        for event, several in handlers.items():
+            spec = event_spec(event)
+            methods = tuple((handler.method, handler.takes_record) for handler in several)
+            self._table.update({name: (spec, methods) for name in spec.names})
+
+    def apply(self, state: S, records: Iterable[Recorded]) -> S:
+        """*state*, changed by each record that it handles; the others pass. Raises `DecodeError`."""
+        table = self._table
+        for record in records:
+            entry = table.get(record.type)
+            if entry is None:
+                continue
+            spec, methods = entry
+            event = decode_as(spec, record)
+            for method, takes_record in methods:
+                if takes_record:
+                    method(state, event, record)
+                else:
+                    method(state, event)
+        return state
+
+
+_folds: dict[type[Entity], Fold] = {}
+
+
+def fold_of(spec: EntitySpec) -> Fold:
+    """The entity class's fold, made once."""
+    fold = _folds.get(spec.cls)
+    if fold is None:
+        fold = _folds[spec.cls] = Fold(spec.handlers)
+    return fold
+
+
+def new_entity(spec: EntitySpec, entity_id: str | None) -> Entity:
+    """The entity as it is before its first event."""
+    return spec.cls(id=entity_id or "")

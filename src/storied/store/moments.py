@@ -1,0 +1,62 @@
+"""Moments of the past: from what ``at=`` was given to a position and, where it is meant, a time of occurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from storied.domain.times import At, Occurred, check_aware
+from storied.errors import InvalidQuery
+from storied.store.port import EventStore
+from storied.store.query import check_position
+from storied.store.records import Recorded, to_microseconds
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """The past up to `position`; of that, when `occurred` is given, what had happened by then."""
+
+    position: int
+    occurred: datetime | None = None
+
+    def keeps(self, records: Iterable[Recorded]) -> Iterator[Recorded]:
+        """The records that had happened by then."""
+        if self.occurred is None:
+            return iter(records)
+        by = self.occurred
+        return (record for record in records if record.occurred_at <= by)
+
+
+async def moment(store: EventStore, at: At) -> Moment:
+    """The moment that *at* means in this log.
+
+    A time means the last event recorded at or before it. Raises `InvalidQuery` for a position beyond the head
+    (``future-position``) and for a time without a zone.
+    """
+    head = await store.head()
+    if isinstance(at, Occurred):
+        return Moment(head, at.time)
+    if isinstance(at, datetime):
+        check_aware(at)
+        return Moment(await position_at(store, at, head))
+    check_position("at", at)
+    if at > head:
+        raise InvalidQuery(
+            f"at={at} lies beyond the head, which is {head}. Ask for a position up to the head.", code="future-position"
+        )
+    return Moment(at)
+
+
+async def position_at(store: EventStore, time: datetime, head: int) -> int:
+    """The last position recorded at or before *time*, 0 when there is none, found by halving: the times never go back."""
+    wanted = to_microseconds(time)
+    low, high = 0, head
+    while low < high:
+        middle = (low + high + 1) // 2
+        [record] = await store.read(after=middle - 1, until=middle).list()
+        if record.recorded_us <= wanted:
+            low = middle
+        else:
+            high = middle - 1
+    return low
