@@ -134,5 +134,5 @@ class App:
         return EventTypes(classes)
 
 
-def _handled(owner: type[Entity] | type[View]) -> list[type[Event]]:
+def _handled(owner: type) -> list[type[Event]]:
     return list(find_handlers(owner))

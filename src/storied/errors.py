@@ -43,7 +43,7 @@ class StoriedError(Exception):
         self.code = code or self.default_code
 
 
-class Rejected(StoriedError):  # noqa: N818 - the field's word, and what a handler reads as: raise Rejected
+class Rejected(StoriedError):
     """A command refused by a rule of the business: a code of your own, a sentence, and any data beside it."""
 
     default_code = "rejected"
@@ -60,7 +60,7 @@ def _rejected(code: str, message: str, data: dict[str, Any]) -> Rejected:
     return Rejected(code, message, **data)
 
 
-class Conflict(StoriedError):  # noqa: N818 - the field's word
+class Conflict(StoriedError):
     """An event that matches the append condition lies beyond `after`; nothing was stored.
 
     `after` is the position decided at; `position`, `type`, `tags` and `actor` tell of the first event in between.
@@ -87,7 +87,7 @@ def _conflict(after: int, position: int, type: str, tags: tuple[str, ...], actor
     return Conflict(after=after, position=position, type=type, tags=tags, actor=actor)
 
 
-class UnknownOutcome(StoriedError):  # noqa: N818 - the field's word
+class UnknownOutcome(StoriedError):
     """The store cannot tell whether the append was stored; `append_id` names it."""
 
     default_code = "unknown-outcome"
@@ -103,7 +103,7 @@ class UnknownOutcome(StoriedError):  # noqa: N818 - the field's word
         return UnknownOutcome, (self.append_id, self.reason)
 
 
-class AppendIdReused(StoriedError):  # noqa: N818 - says what happened
+class AppendIdReused(StoriedError):
     """The append id stands in the store with other content; nothing was stored."""
 
     default_code = "append-id-reused"
@@ -125,7 +125,7 @@ class DefinitionError(StoriedError):
     default_code = "definition"
 
 
-class InvalidInput(StoriedError):  # noqa: N818 - the outcome's name
+class InvalidInput(StoriedError):
     """What was handed in cannot be stored or asked; nothing was stored."""
 
     default_code = "invalid"

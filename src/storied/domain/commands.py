@@ -67,7 +67,11 @@ class Context:
     def again(self) -> Context:
         """The same context for taking the decision once more."""
         return Context(
-            now=self.now, command_id=self.command_id, actor=self.actor, correlation=self.correlation, headers=self.headers
+            now=self.now,
+            command_id=self.command_id,
+            actor=self.actor,
+            correlation=self.correlation,
+            headers=self.headers,
         )
 
 
@@ -99,9 +103,11 @@ class CommandHandler:
                 "from outside comes as a field of the command or by app.provide()."
             )
         hints = resolved_hints(function, names if names is not None else visible_names(1))
-        parameters = [p for p in inspect.signature(function).parameters.values()]
+        parameters = list(inspect.signature(function).parameters.values())
         if not parameters or not _is_command(hints.get(parameters[0].name)):
-            raise DefinitionError(f"handler {self.name} does not say which command it takes. Annotate its first parameter with a Command.")
+            raise DefinitionError(
+                f"handler {self.name} does not say which command it takes. Annotate its first parameter with a Command."
+            )
         self.command: type[Command] = hints[parameters[0].name]
         self.parameters = tuple(self._parameter(p.name, hints.get(p.name)) for p in parameters[1:])
         self.returns = _events_in(hints.get("return"))

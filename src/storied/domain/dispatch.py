@@ -44,9 +44,7 @@ class Handler(msgspec.Struct, frozen=True):
 @overload
 def on(method: F) -> F: ...
 @overload
-def on(
-    *, key: Keys | None = None, where: str | None = None, create: bool = True
-) -> Callable[[F], F]: ...
+def on(*, key: Keys | None = None, where: str | None = None, create: bool = True) -> Callable[[F], F]: ...
 def on(
     method: F | None = None, *, key: Keys | None = None, where: str | None = None, create: bool = True
 ) -> F | Callable[[F], F]:
@@ -88,7 +86,9 @@ def _handlers_of(cls: type, method: Any) -> list[Handler]:
     parameters = list(inspect.signature(method).parameters.values())
     where = f"{cls.__name__}.{method.__name__}"
     if not 2 <= len(parameters) <= 3:
-        raise DefinitionError(f"@on method {where} takes {len(parameters) - 1} parameters. Give it the event, or the event and its record.")
+        raise DefinitionError(
+            f"@on method {where} takes {len(parameters) - 1} parameters. Give it the event, or event and record."
+        )
     hint = resolved_hints(method, marked.names).get(parameters[1].name)
     classes = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
     for event in classes:

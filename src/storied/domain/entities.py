@@ -49,13 +49,16 @@ class EntityMeta(msgspec.StructMeta):
 class EntitySpec:
     """What storied knows of one entity class: its stream's tag and its handlers."""
 
-    def __init__(self, cls: type[Entity], tag: str | None) -> None:
-        self.cls, self.tag = cls, tag
+    def __init__(self, cls: Any, tag: str | None) -> None:
+        self.cls: type[Entity] = cls
+        self.tag = tag
         if tag is not None:
             try:
                 check_tag(f"{tag}:x")
             except InvalidEvent as error:
-                raise DefinitionError(f"{cls.__name__} cannot have tag={tag!r}. Take a short printable name.") from error
+                raise DefinitionError(
+                    f"{cls.__name__} cannot have tag={tag!r}. Take a short printable name."
+                ) from error
         check_defaults(cls)
         self._handlers: dict[type[Event], tuple[Handler, ...]] | None = None
 

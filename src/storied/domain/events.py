@@ -32,7 +32,7 @@ class EventMeta(msgspec.StructMeta):
         *,
         name: str | None = None,
         version: int = 1,
-        formerly: tuple[str, ...] = (),
+        formerly: str | tuple[str, ...] = (),
         **config: Any,
     ) -> EventMeta:
         cls = super().__new__(mcls, cls_name, bases, namespace, **{"kw_only": True, **config})
@@ -53,7 +53,9 @@ class EventSpec:
                     f"{MAX_TYPE_CHARACTERS} characters."
                 )
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise DefinitionError(f"{cls.__qualname__} has version {version!r}. Count versions from 1, in whole numbers.")
+            raise DefinitionError(
+                f"{cls.__qualname__} has version {version!r}. Count versions from 1, in whole numbers."
+            )
         self.cls, self.name, self.version, self.formerly = cls, name, version, formerly
         self.upcasters: dict[int, Upcaster] = {}
         self._names = names
@@ -91,7 +93,6 @@ _specs: dict[type, EventSpec] = {}
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Event(msgspec.Struct, metaclass=EventMeta, frozen=True):
     """An immutable fact: subclass it in the past tense and annotate its fields, ids with `Id`."""
-
 
 
 def event_spec(cls: type) -> EventSpec:

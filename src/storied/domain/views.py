@@ -59,8 +59,9 @@ class Route(msgspec.Struct, frozen=True):
 class ViewSpec:
     """What storied knows of one view class: its key, its indexes, its routes."""
 
-    def __init__(self, cls: type[View], indexes: Iterable[str | Columns], names: dict[str, Any]) -> None:
-        self.cls, self.name = cls, cls.__name__
+    def __init__(self, cls: Any, indexes: Iterable[str | Columns], names: dict[str, Any]) -> None:
+        self.cls: type[View] = cls
+        self.name: str = cls.__name__
         self.indexes = tuple((index,) if isinstance(index, str) else tuple(index) for index in indexes)
         unknown = sorted({field for index in self.indexes for field in index} - set(cls.__struct_fields__))
         if unknown:
@@ -113,7 +114,9 @@ class ViewSpec:
         chosen, where = handler.on.key, handler.on.where
         if where is not None:
             if where not in {field for index in self.indexes for field in index[:1]}:
-                raise DefinitionError(f"{at} looks for documents by {where!r}, which is not indexed. Add it to indexes=[…].")
+                raise DefinitionError(
+                    f"{at} looks for documents by {where!r}, which is not indexed. Add it to indexes=[…]."
+                )
             _check_field(at, event, where)
             return Route(handler, None, where, None)
         if callable(chosen):

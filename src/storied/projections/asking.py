@@ -37,7 +37,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(Sequence[V], Generic[V]):
-    """Some documents in order. `cursor` continues behind the last (None at the end); `position` is what they stand at."""
+    """Some documents in order: `cursor` continues behind the last (None at the end), `position` is where they stand."""
 
     def __init__(self, documents: list[V], cursor: str | None, position: int) -> None:
         self._documents, self.cursor, self.position = documents, cursor, position
@@ -80,7 +80,9 @@ def make_lookup(
     elif by == projector.spec.key:
         by = None
     if limit is not None and not (isinstance(limit, int) and 0 < limit <= MAX_LIMIT):
-        raise InvalidQuery(f"limit={limit!r} is not from 1 to {MAX_LIMIT}. Take a smaller page and go on by its cursor.")
+        raise InvalidQuery(
+            f"limit={limit!r} is not from 1 to {MAX_LIMIT}. Take a smaller page and go on by its cursor."
+        )
     lookup = Lookup(tuple(criteria), by, descending, limit)
     if cursor is None:
         return lookup
@@ -105,7 +107,9 @@ def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Sca
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         asked, value, key = msgspec.json.decode(text, type=tuple[str, Scalar, str])
     except (msgspec.MsgspecError, binascii.Error, ValueError, AttributeError, TypeError):
-        raise InvalidQuery("this cursor is not one that find() gave. Start from the first page.", code="bad-cursor") from None
+        raise InvalidQuery(
+            "this cursor is not one that find() gave. Start from the first page.", code="bad-cursor"
+        ) from None
     if asked != _asked(projector, lookup):
         raise InvalidQuery(
             "this cursor belongs to another question. Repeat the fields and the order of the page it came from.",

@@ -40,7 +40,9 @@ class Projector:
         self.decoder = msgspec.json.Decoder(spec.cls)
         EventTypes(spec.routes)  # two classes under one name cannot be told apart
         self._routes: dict[str, tuple[EventSpec, tuple[Route, ...]]] = {
-            name: (event_spec(event), routes) for event, routes in spec.routes.items() for name in event_spec(event).names
+            name: (event_spec(event), routes)
+            for event, routes in spec.routes.items()
+            for name in event_spec(event).names
         }
 
     def plan(self, records: Iterable[Recorded]) -> list[Step]:
@@ -115,7 +117,9 @@ class _Work:
         """The keys of documents whose field equals the event's, as they are by now."""
         wanted = getattr(event, field)
         keys = dict.fromkeys((*self._stored, *self._documents))
-        return [key for key in keys if (document := self._document(key)) is not None and getattr(document, field) == wanted]
+        return [
+            key for key in keys if (document := self._document(key)) is not None and getattr(document, field) == wanted
+        ]
 
     def changes(self) -> list[Change]:
         made = []

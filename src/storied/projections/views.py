@@ -42,7 +42,8 @@ class Views:
         """The document with this key, or None, and the position it stands at."""
         projector = self._projector(view)
         text, position = await self._get_text(projector, key, after, at, timeout)
-        return (None if text is None else projector.decoder.decode(text)), position
+        document: Any = None if text is None else projector.decoder.decode(text)
+        return document, position
 
     async def find(
         self,
@@ -63,8 +64,8 @@ class Views:
         hits, position = await documents.find(projector.table, lookup)
         more = len(hits) > limit
         hits = hits[:limit]
-        decoded = [projector.decoder.decode(hit.document) for hit in hits]
-        return Found(decoded, next_cursor(projector, lookup, hits[-1]) if more else None, position)  # type: ignore[arg-type]  # the decoder gives instances of the view
+        decoded: list[Any] = [projector.decoder.decode(hit.document) for hit in hits]
+        return Found(decoded, next_cursor(projector, lookup, hits[-1]) if more else None, position)
 
     async def count(
         self,
@@ -105,9 +106,7 @@ class Views:
         documents = await self._documents_at(projector, after, at, timeout)
         return await documents.get(projector.table, key)
 
-    async def _documents_at(
-        self, projector: Projector, after: int | None, at: At | None, timeout: float
-    ) -> Documents:
+    async def _documents_at(self, projector: Projector, after: int | None, at: At | None, timeout: float) -> Documents:
         if at is not None:
             then: Moment = await moment(self._store, at)
             return await self._past.documents(projector, then)

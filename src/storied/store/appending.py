@@ -48,20 +48,20 @@ def checked_request(
             )
     if append_id is None:
         if not events:
-            raise InvalidInput("there is nothing to append. Pass at least one event, or an append_id to remember.", code="empty-append")
+            raise InvalidInput(
+                "there is nothing to append. Pass at least one event, or an append_id to remember.", code="empty-append"
+            )
     else:
         check_append_id(append_id)
-    conditions = () if condition is None else (condition,) if isinstance(condition, AppendCondition) else tuple(condition)
+    conditions = (
+        () if condition is None else (condition,) if isinstance(condition, AppendCondition) else tuple(condition)
+    )
     return AppendRequest(tuple(events), conditions, append_id or new_id(), append_id is None, fingerprint)
 
 
 def check_append_id(append_id: object) -> None:
     """Passes printable text of 1 to 200 characters. Raises `InvalidInput` with code ``invalid-append-id``."""
-    if (
-        isinstance(append_id, str)
-        and 0 < len(append_id) <= MAX_APPEND_ID_CHARACTERS
-        and append_id.isprintable()
-    ):
+    if isinstance(append_id, str) and 0 < len(append_id) <= MAX_APPEND_ID_CHARACTERS and append_id.isprintable():
         return
     raise InvalidInput(
         f"{append_id!r:.60} cannot name an append. Use printable text of up to {MAX_APPEND_ID_CHARACTERS} characters, "
@@ -85,7 +85,7 @@ def repeat_receipt(request: AppendRequest, stored: Stored, records: Sequence[Rec
 
 
 def known_receipt(append_id: str, stored: Stored | None, fingerprint: bytes | None) -> Receipt | None:
-    """The receipt under the id, if any. Raises `AppendIdReused` when *fingerprint* is given and another one is stored."""
+    """The receipt under the id, if any. Raises `AppendIdReused` when it is stored with another fingerprint."""
     if stored is None:
         return None
     if fingerprint is not None and fingerprint != stored.fingerprint:

@@ -59,7 +59,10 @@ def new_event(
             code="invalid-type",
         )
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
-        raise InvalidEvent(f"version {version!r} of {type} is not a whole number from 1. Count versions from 1.", code="invalid-version")
+        raise InvalidEvent(
+            f"version {version!r} of {type} is not a whole number from 1. Count versions from 1.",
+            code="invalid-version",
+        )
     data = _to_json(payload, type)
     if msgspec.json.decode(data) != payload:
         raise InvalidEvent(
@@ -74,14 +77,18 @@ def metadata_text(metadata: Metadata) -> str:
     try:
         text = encode_metadata(metadata)
         if msgspec.json.decode(text, type=Metadata) != metadata:
-            raise InvalidEvent("the metadata would come back changed from the store. Use aware times and text.", code="lossy")
+            raise InvalidEvent(
+                "the metadata would come back changed from the store. Use aware times and text.", code="lossy"
+            )
     except (msgspec.ValidationError, UnicodeEncodeError, TypeError) as error:
         raise InvalidEvent(
             f"the metadata cannot be stored: {error}. actor and ids are text, headers are text to text.",
             code="invalid-metadata",
         ) from None
     if metadata.occurred_at is not None and metadata.occurred_at.tzinfo is None:
-        raise InvalidEvent("occurred_at has no time zone. Give an aware datetime, such as one in UTC.", code="invalid-metadata")
+        raise InvalidEvent(
+            "occurred_at has no time zone. Give an aware datetime, such as one in UTC.", code="invalid-metadata"
+        )
     check_json(text, "the metadata")
     return text
 
@@ -113,7 +120,9 @@ def check_json(data: str, name: str) -> None:
             code="too-large",
         )
     if "\\u0000" in data and _NUL.search(data):
-        raise InvalidEvent(f"{name} holds a NUL character (\\u0000). Take it out, or encode binary as base64.", code="nul")
+        raise InvalidEvent(
+            f"{name} holds a NUL character (\\u0000). Take it out, or encode binary as base64.", code="nul"
+        )
     if _LONG_NUMBER.search(data):
         _check_numbers(data, name)
     if data.count("{") + data.count("[") > MAX_NESTING and _depth(data) > MAX_NESTING:
@@ -190,7 +199,9 @@ def decode_as(spec: EventSpec, record: Recorded) -> Event:
         except msgspec.MsgspecError as error:
             raise _undecodable(record, str(error)) from error
     if record.version > spec.version:
-        raise _undecodable(record, f"this code knows {spec.name} up to version {spec.version} only, so it is older than the data")
+        raise _undecodable(
+            record, f"this code knows {spec.name} up to version {spec.version} only, so it is older than the data"
+        )
     payload: Any = msgspec.json.decode(record.data)
     for version in range(record.version, spec.version):
         step = spec.upcasters.get(version)

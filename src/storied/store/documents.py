@@ -116,7 +116,7 @@ class Documents(Protocol):
         ...
 
     async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int]:
-        """How many documents meet the criteria, by the value of the indexed field *by* (under None in all without one)."""
+        """How many documents meet the criteria, by the value of the indexed field *by*; all under None without one."""
         ...
 
     async def checkpoint(self, table: Table) -> Checkpoint:

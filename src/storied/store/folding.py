@@ -24,7 +24,7 @@ class Fold:
         for event, several in handlers.items():
             spec = event_spec(event)
             methods = tuple((handler.method, handler.takes_record) for handler in several)
-            self._table.update({name: (spec, methods) for name in spec.names})
+            self._table.update(dict.fromkeys(spec.names, (spec, methods)))
 
     def apply(self, state: S, records: Iterable[Recorded]) -> S:
         """*state*, changed by each record that it handles; the others pass. Raises `DecodeError`."""

@@ -49,7 +49,7 @@ async def moment(store: EventStore, at: At) -> Moment:
 
 
 async def position_at(store: EventStore, time: datetime, head: int) -> int:
-    """The last position recorded at or before *time*, 0 when there is none, found by halving: the times never go back."""
+    """The last position recorded at or before *time* (0 for none), found by halving: the times never go back."""
     wanted = to_microseconds(time)
     low, high = 0, head
     while low < high:

@@ -86,5 +86,5 @@ class EventStore(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Finishes what was accepted, then lets go of everything. Idempotent; afterwards every verb raises `StoreClosed`."""
+        """Finishes what was accepted, then lets go of everything. Idempotent; then every verb raises `StoreClosed`."""
         ...

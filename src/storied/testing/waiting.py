@@ -19,7 +19,7 @@ _LONGEST_PAUSE = 0.05
 
 async def eventually(
     condition: Callable[[], object | Awaitable[object]],
-    timeout: float = TIMEOUT,  # noqa: ASYNC109 - a deadline is what it adds
+    timeout: float = TIMEOUT,
 ) -> None:
     """Returns as soon as *condition* (a function, plain or async) gives something true.
 
@@ -38,7 +38,7 @@ async def eventually(
 async def take(
     items: AsyncIterable[T],
     count: int,
-    timeout: float = TIMEOUT,  # noqa: ASYNC109 - a deadline is what it adds
+    timeout: float = TIMEOUT,
 ) -> list[T]:
     """The first *count* items of something that may go on for ever, such as a subscription.
 

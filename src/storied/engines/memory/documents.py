@@ -96,9 +96,7 @@ class MemoryDocuments:
         """As the port says."""
         shelf = self._shelf(table)
         groups = Counter(
-            values[by] if by else None
-            for _, values in shelf.documents.values()
-            if _meets(values, lookup.criteria)
+            values[by] if by else None for _, values in shelf.documents.values() if _meets(values, lookup.criteria)
         )
         if by is None and not groups:
             groups[None] = 0

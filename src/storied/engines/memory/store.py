@@ -148,7 +148,11 @@ class MemoryStore:
     def _item_positions(self, item: QueryItem, after: int, until: int) -> list[int]:
         if item.tags:
             shortest = min((self._by_tag.get(tag, []) for tag in item.tags), key=len)
-            return [p for p in _between(shortest, after, until) if item.matches(self._log[p - 1].type, self._log[p - 1].tags)]
+            return [
+                p
+                for p in _between(shortest, after, until)
+                if item.matches(self._log[p - 1].type, self._log[p - 1].tags)
+            ]
         found = [p for name in item.types for p in _between(self._by_type.get(name, []), after, until)]
         return sorted(found) if len(item.types) > 1 else found
 

@@ -24,13 +24,15 @@ _LEVELS = {"full": 2, "normal": 1}
 
 
 def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> apsw.Connection:
-    """A connection that writes, in WAL mode, with *synchronous* set and read back; makes the file, mode 0600, if absent.
+    """A connection that writes, in WAL mode, with *synchronous* set and read back; makes an absent file, mode 0600.
 
     Raises `StoreUnavailable` when it cannot be opened so.
     """
     check_sqlite()
     if not path.parent.is_dir():
-        raise StoreUnavailable(f"the folder {path.parent} does not exist. Make it first, or give another path.", code="no-folder")
+        raise StoreUnavailable(
+            f"the folder {path.parent} does not exist. Make it first, or give another path.", code="no-folder"
+        )
     try:
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -85,18 +87,21 @@ def check_sqlite(version: str = apsw.sqlite_lib_version()) -> None:
 
 def make_schema(connection: apsw.Connection, sql: str, table: str, application_id: int) -> bool:
     """Makes the tables in one transaction unless *table* is there; whether it made them."""
+    made = False
     with connection:
-        if connection.table_exists(None, table):
-            return False
-        connection.execute(sql)
-        connection.pragma("application_id", application_id)
-        return True
+        if not connection.table_exists(None, table):
+            connection.execute(sql)
+            connection.pragma("application_id", application_id)
+            made = True
+    return made
 
 
 def unavailable(path: Path, error: Exception) -> StoreError:
     """What an error of SQLite or the system means for the one who wanted to use the file."""
     if isinstance(error, apsw.NotADBError):
-        return StoreUnavailable(f"{path} is not a SQLite database. Give the path of a storied store, or of a new file.", code="not-a-store")
+        return StoreUnavailable(
+            f"{path} is not a SQLite database. Give the path of a storied store, or of a new file.", code="not-a-store"
+        )
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
         return StoreUnavailable(
             f"{path} was locked by another process for {BUSY_MILLISECONDS / 1000:g} s. Nothing was stored. Try again, "
@@ -105,10 +110,13 @@ def unavailable(path: Path, error: Exception) -> StoreError:
         )
     if isinstance(error, apsw.FullError):
         return StoreUnavailable(
-            f"the disk under {path} is full. Nothing was stored; reading still works. Make room, then repeat.", code="disk-full"
+            f"the disk under {path} is full. Nothing was stored; reading still works. Make room, then repeat.",
+            code="disk-full",
         )
     if isinstance(error, (apsw.ReadOnlyError, apsw.PermissionsError, PermissionError)):
-        return StoreUnavailable(f"{path} cannot be written. Give this process write permission on it and its folder.", code="read-only")
+        return StoreUnavailable(
+            f"{path} cannot be written. Give this process write permission on it and its folder.", code="read-only"
+        )
     if isinstance(error, apsw.CorruptError):
         return StoreUnavailable(f"{path} is damaged: {error}. Restore a backup beside it and compare.", code="damaged")
     return StoreUnavailable(f"{path} cannot be used: {error}. See to the file and its folder.", code="cannot-open")
@@ -120,7 +128,7 @@ def _check_kind(connection: apsw.Connection, path: Path, application_id: int) ->
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if found != application_id and tables:
         raise StoreUnavailable(
-            f"{path} is a SQLite database, but not the kind of storied file expected here. Give another path; nothing was changed.",
+            f"{path} is a SQLite database, but not the kind of storied file expected. Give another path.",
             code="not-a-store",
         )
 
@@ -136,7 +144,8 @@ def _set_wal(connection: apsw.Connection, path: Path) -> None:
 
     if not _until(switched, BUSY_MILLISECONDS / 1000):
         raise StoreUnavailable(
-            f"{path} cannot be put into WAL mode. Close other programs that use it, and keep it on a local disk.", code="no-wal"
+            f"{path} cannot be put into WAL mode. Close other programs that use it, and keep it on a local disk.",
+            code="no-wal",
         )
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from storied.engines.sqlite.connection import VIEWS_APPLICATION_ID, open_reader, open_writer, unavailable
 from storied.engines.sqlite.lane import Lane, run_each
-from storied.engines.sqlite.lookups import count_statement, find_statement, table_name, table_schema, upsert
+from storied.engines.sqlite.lookups import Statement, count_statement, find_statement, table_name, table_schema, upsert
 from storied.engines.sqlite.statements import statements
 from storied.store.documents import Change, Checkpoint, CheckpointMovedError, Hit, Lookup, Scalar, Table
 
@@ -58,11 +58,16 @@ class SqliteDocuments:
     async def load(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
         """As the port says."""
         sql = (
-            f"SELECT d.key, d.document FROM json_each(?) AS wanted CROSS JOIN {table_name(table)} AS d "  # noqa: S608 - a quoted name
+            f"SELECT d.key, d.document FROM json_each(?) AS wanted CROSS JOIN {table_name(table)} AS d "
             "ON d.key = wanted.value"
         )
         wanted = msgspec.json.encode(keys).decode()
-        return await self._read(lambda connection: dict(connection.execute(sql, (wanted,)).fetchall()))
+
+        def load(connection: apsw.Connection) -> dict[str, str]:
+            rows: Any = connection.execute(sql, (wanted,))
+            return dict(rows)
+
+        return await self._read(load)
 
     async def commit(
         self, table: Table, changes: Sequence[Change], *, expected: Checkpoint, checkpoint: Checkpoint
@@ -73,32 +78,27 @@ class SqliteDocuments:
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
         """As the port says."""
         sql = (
-            f"SELECT (SELECT document FROM {table_name(table)} WHERE key = ?), "  # noqa: S608 - a quoted name
+            f"SELECT (SELECT document FROM {table_name(table)} WHERE key = ?), "
             "coalesce((SELECT position FROM checkpoint WHERE view = ?), 0)"
         )
-        return await self._read(lambda connection: connection.execute(sql, (key, table.name)).fetchone())
+
+        def get(connection: apsw.Connection) -> tuple[str | None, int]:
+            row: Any = connection.execute(sql, (key, table.name)).fetchone()
+            return row[0], row[1]
+
+        return await self._read(get)
 
     async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int]:
         """As the port says."""
         statement = find_statement(table, lookup)
-
-        def find(connection: apsw.Connection) -> tuple[list[Hit], int]:
-            with connection:
-                rows = connection.execute(statement.sql, statement.parameters).fetchall()
-                return [Hit(*row) for row in rows], _position(connection, table)
-
-        return await self._read(find)
+        rows, position = await self._select(table, statement)
+        return [Hit(*row) for row in rows], position
 
     async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int]:
         """As the port says."""
         statement = count_statement(table, lookup, by)
-
-        def count(connection: apsw.Connection) -> tuple[dict[Scalar, int], int]:
-            with connection:
-                rows = connection.execute(statement.sql, statement.parameters).fetchall()
-                return dict(rows), _position(connection, table)
-
-        return await self._read(count)
+        rows, position = await self._select(table, statement)
+        return dict(rows), position
 
     async def checkpoint(self, table: Table) -> Checkpoint:
         """As the port says."""
@@ -112,6 +112,19 @@ class SqliteDocuments:
         """As the port says."""
         await self._writer.aclose()
         await self._reader.aclose()
+
+    async def _select(self, table: Table, statement: Statement) -> tuple[list[Any], int]:
+        """The statement's rows and the checkpoint's position, both of one moment."""
+
+        def select(connection: apsw.Connection) -> tuple[list[Any], int]:
+            connection.execute("BEGIN")
+            try:
+                rows: list[Any] = connection.execute(statement.sql, statement.parameters).fetchall()
+                return rows, _checkpoint(connection, table).position
+            finally:
+                connection.execute("COMMIT")
+
+        return await self._read(select)
 
     async def _write(self, work: Callable[[apsw.Connection], T]) -> T:
         return await self._submit(self._writer, lambda connection: _transaction(connection, work))
@@ -164,7 +177,7 @@ def _commit(
     written = [(c.key, c.document, *c.values) for c in changes if c.document is not None]
     connection.executemany(upsert(table), written)
     removed = [(c.key,) for c in changes if c.document is None]
-    connection.executemany(f"DELETE FROM {table_name(table)} WHERE key = ?", removed)  # noqa: S608 - a quoted name
+    connection.executemany(f"DELETE FROM {table_name(table)} WHERE key = ?", removed)
     moved = (table.name, checkpoint.position, checkpoint.log, checkpoint.digest)
     connection.execute(_SQL["move_checkpoint"], moved)
 
@@ -172,10 +185,6 @@ def _commit(
 def _checkpoint(connection: apsw.Connection, table: Table) -> Checkpoint:
     row: Any = connection.execute(_SQL["get_checkpoint"], (table.name,)).fetchone()
     return Checkpoint() if row is None else Checkpoint(*row)
-
-
-def _position(connection: apsw.Connection, table: Table) -> int:
-    return _checkpoint(connection, table).position
 
 
 def _definition(table: Table) -> str:

@@ -35,7 +35,9 @@ def column(field: str) -> str:
 def table_schema(table: Table) -> str:
     """The statements that make the view's table and its indexes."""
     columns = "".join(f",\n    {column(field)} ANY" for field in table.columns)
-    made = [f"CREATE TABLE {table_name(table)} (\n    key TEXT PRIMARY KEY,\n    document TEXT NOT NULL{columns}\n) STRICT;"]
+    made = [
+        f"CREATE TABLE {table_name(table)} (\n    key TEXT PRIMARY KEY,\n    document TEXT NOT NULL{columns}\n) STRICT;"
+    ]
     for number, fields in enumerate(table.indexes):
         name = quoted(f"view_{table.name}_{number}")
         made.append(f"CREATE INDEX {name} ON {table_name(table)} ({', '.join(map(column, fields))}, key);")

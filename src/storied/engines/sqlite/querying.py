@@ -58,7 +58,9 @@ _BY_TYPE = "SELECT position FROM event WHERE type = ? AND position > ? AND posit
 
 def _tags_branch(item: QueryItem, after: int, until: int) -> tuple[str, tuple[Parameter, ...]]:
     first, *others = item.tags
-    sql = "SELECT position FROM event_tag AS t WHERE tag = ? AND position > ? AND position <= ?" + _types_filter(item.types)
+    sql = "SELECT position FROM event_tag AS t WHERE tag = ? AND position > ? AND position <= ?" + _types_filter(
+        item.types
+    )
     for _ in others:
         sql += " AND EXISTS (SELECT 1 FROM event_tag WHERE tag = ? AND position = t.position)"
     return sql, (first, after, until, *item.types, *others)
@@ -75,4 +77,4 @@ def _many_streams_branch(
 
 
 def _types_filter(types: tuple[str, ...]) -> str:
-    return f" AND type IN ({', '.join('?' * len(types))})" if types else ""
+    return f" AND t.type IN ({', '.join('?' * len(types))})" if types else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import apsw
 from storied.domain.ids import new_id
 from storied.domain.times import Clock, utc_now
 from storied.engines.sqlite.connection import APPLICATION_ID, Synchronous, make_schema, open_reader, open_writer
-from storied.engines.sqlite.lane import Job, Lane, run_each
+from storied.engines.sqlite.lane import Lane, run_each
 from storied.engines.sqlite.querying import position_selects
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.waiting import WaitingRoom
@@ -163,7 +162,8 @@ def _prepare(connection: apsw.Connection, path: Path) -> str:
             "INSERT INTO store (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
             [("format", FORMAT), ("identity", new_id())],
         )
-    facts: dict[str, Any] = dict(connection.execute("SELECT name, value FROM store").fetchall())
+    rows: Any = connection.execute("SELECT name, value FROM store")
+    facts: dict[str, Any] = dict(rows)
     if facts["format"] != FORMAT:
         raise StoreUnavailable(
             f"{path} has format {facts['format']}, and this storied knows format {FORMAT}. Nothing was changed. "

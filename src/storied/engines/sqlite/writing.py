@@ -143,7 +143,14 @@ class Batch:
                 return position
         if self._head == self._committed_head:
             return None
-        return next((r.position for r in self._planned_candidates(condition) if r.position > after and query.matches(r.type, r.tags)), None)
+        return next(
+            (
+                r.position
+                for r in self._planned_candidates(condition)
+                if r.position > after and query.matches(r.type, r.tags)
+            ),
+            None,
+        )
 
     def _planned_candidates(self, condition: AppendCondition) -> list[Recorded]:
         """Planned events that the condition might match, in order; all of them when no tag narrows it."""
