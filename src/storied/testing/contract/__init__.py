@@ -8,19 +8,21 @@ An engine's test file is one declaration, run by pytest with any plugin for ``as
             async with my_store(place / "log", clock) as store:
                 yield store
 
-`EventStoreContract` is for a store that lives in memory, `DurableStoreContract` for one whose log outlives it.
+`EventStoreContract` is for a store that lives in memory, `DurableStoreContract` for one whose log outlives it;
+`DocumentsContract` and `DurableDocumentsContract` are the same for read models, by ``open_documents(self, place)``.
 Only this package of storied needs pytest.
 """
 
 import pytest
 
 _TOPICS = (
-    "appending closing conditions content digests documents durability querying racing reading refusals repeats "
-    "subscribing"
+    "appending closing committing conditions content digests documents durability finding querying racing reading "
+    "refusals repeats subscribing"
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{topic}" for topic in _TOPICS.split()))
 
 # Only modules imported after that line show the values in a failed assert.
+from storied.testing.contract.documents import DocumentsContract, DurableDocumentsContract  # noqa: E402 - see above
 from storied.testing.contract.store import DurableStoreContract, EventStoreContract  # noqa: E402 - see above
 
-__all__ = ["DurableStoreContract", "EventStoreContract"]
+__all__ = ["DocumentsContract", "DurableDocumentsContract", "DurableStoreContract", "EventStoreContract"]
