@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from storied.commands.execute import Executor
 from storied.commands.providing import Providers
-from storied.domain.commands import Command, CommandHandler
+from storied.domain.commands import Command, CommandHandler, register_handler
 from storied.domain.dispatch import find_handlers
 from storied.domain.entities import Entity
 from storied.domain.events import Event
@@ -77,6 +77,7 @@ class App:
                     f"{handler.command.__name__} is handled by {other.name} already. Keep one handler for a command."
                 )
             self._handlers[handler.command] = handler
+            register_handler(handler)
             self._routes[handler.command] = routes
             return function
 
@@ -109,17 +110,18 @@ class App:
         for handler in self._handlers.values():
             providers.check(handler)
         projectors = {name: Projector(view_spec(view)) for name, view in self._views.items()}
-        self.event_types()
+        events = self.event_types()
         async with open_engine(url, clock=clock) as engine:
             runners = Runners(projectors.values(), engine.documents, engine.store) if views else None
             for projector in projectors.values():
                 await engine.documents.prepare(projector.table)
             past = Past(engine.store, MemoryDocuments)
             executor = Executor(engine.store, self._handlers, providers, clock)
+            asked = Views(projectors, engine.store, engine.documents, past, runners)
             if runners is not None:
                 runners.start()
             try:
-                yield OpenApp(engine.store, executor, Views(projectors, engine.store, engine.documents, past, runners))
+                yield OpenApp(engine.store, executor, asked, events)
             finally:
                 if runners is not None:
                     await runners.stop()

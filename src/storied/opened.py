@@ -16,12 +16,13 @@ from storied.domain.times import At
 from storied.domain.views import View
 from storied.projections.asking import Found
 from storied.projections.views import Views
+from storied.store.codec import EventTypes
 from storied.store.documents import Scalar
 from storied.store.moments import Moment, moment
 from storied.store.port import EventStore
 from storied.store.query import Query
 from storied.store.reading import Reading
-from storied.store.records import Receipt
+from storied.store.records import Receipt, Recorded
 
 N = TypeVar("N", bound=Entity)
 V = TypeVar("V", bound=View)
@@ -31,9 +32,9 @@ WAIT_SECONDS = 5.0
 class OpenApp:
     """An app with its store open. Made by ``app.open(url)``; `store` is the event store below it."""
 
-    def __init__(self, store: EventStore, executor: Executor, views: Views) -> None:
+    def __init__(self, store: EventStore, executor: Executor, views: Views, events: EventTypes) -> None:
         self.store = store
-        self._executor, self._views = executor, views
+        self._executor, self._views, self._events = executor, views, events
 
     async def execute(
         self,
@@ -141,3 +142,10 @@ class OpenApp:
     def history(self, tag: str, *, after: int = 0, until: int | None = None, backwards: bool = False) -> Reading:
         """What happened in the stream of *tag* (``order:o-1``): each record says who, when, why and what."""
         return self.store.read(Query.of(tags=[tag]), after=after, until=until, backwards=backwards)
+
+    def decode(self, record: Recorded) -> Event | Recorded:
+        """The record's event in today's shape; the record itself when the app does not know its type.
+
+        Raises `DecodeError`.
+        """
+        return self._events.decode(record)

@@ -163,6 +163,19 @@ class CommandHandler:
         return events
 
 
+_registered: dict[type[Command], list[CommandHandler]] = {}
+
+
+def register_handler(handler: CommandHandler) -> None:
+    """Remembers that an app handles the command, so that a test can name the command alone."""
+    _registered.setdefault(handler.command, []).append(handler)
+
+
+def handlers_of(command: type[Command]) -> tuple[CommandHandler, ...]:
+    """The handlers that apps have registered for the command."""
+    return tuple(_registered.get(command, ()))
+
+
 def _loads(parameter: Parameter, command: Command) -> list[Loaded]:
     if parameter.kind not in ("entity", "entities"):
         return []
