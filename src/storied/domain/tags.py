@@ -68,14 +68,15 @@ def canonical_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
     Raises `InvalidEvent` for a malformed tag (``invalid-tag``) or more than 1,000 of them (``too-many-tags``).
     """
-    unique = tuple(sorted(set(tags)))
+    given = tuple(tags)
+    for tag in given:
+        check_tag(tag)
+    unique = tuple(sorted(set(given)))
     if len(unique) > MAX_TAGS:
         raise InvalidEvent(
             f"an event may carry {MAX_TAGS} tags, this one has {len(unique)}. Split it into several events.",
             code="too-many-tags",
         )
-    for tag in unique:
-        check_tag(tag)
     return unique
 
 

@@ -161,8 +161,10 @@ def sort_key(value: object) -> Scalar:
 def _scalar(value: str | int | None) -> Scalar:
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise InvalidQuery(f"{value} does not fit 64 bits. Index it as text or as a Decimal.")
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise InvalidQuery(f"{value} does not fit 64 bits. Index it as text or as a Decimal.")
+        return int(value)
     if isinstance(value, str) and type(value) is not str:
         return str(value.value) if isinstance(value, Enum) else str(value)
     return value
@@ -176,14 +178,14 @@ def decimal_text(value: Decimal) -> str:
     """
     if not value.is_finite():
         raise InvalidQuery(f"{value} has no place in an order. Index finite amounts.")
-    sign, digits, exponent = value.normalize().as_tuple()
+    sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)  # noqa: S101 - is_finite() says so; this tells the type checker
     if not any(digits):
         return "1"
     magnitude = exponent + len(digits)
     if abs(magnitude) >= 5000:
         raise InvalidQuery(f"{value} is out of the range that can be indexed. Index amounts within 10^±5000.")
-    text = f"{magnitude + 5000:04d}" + "".join(map(str, digits))
+    text = f"{magnitude + 5000:04d}" + "".join(map(str, digits)).rstrip("0")  # not normalize(), which rounds
     if not sign:
         return "2" + text
     return "0" + text.translate(_COMPLEMENT) + "~"

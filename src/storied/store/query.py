@@ -63,8 +63,8 @@ class Query(msgspec.Struct, frozen=True):
         """
         if isinstance(types, (str, type)) or isinstance(tags, str):
             raise InvalidQuery("types and tags are lists. Write types=[OrderPlaced], tags=['order:o-1'].")
-        names = tuple(sorted({name for given in types for name in type_names(given)}))
-        wanted = tuple(sorted(set(tags)))
+        names = tuple(name for given in types for name in type_names(given))
+        wanted = tuple(tags)
         return cls((QueryItem(names, wanted),)) if names or wanted else cls()
 
     @property
