@@ -1,0 +1,1 @@
+"""Examples that ship with storied, to run, to read and to copy."""
