@@ -48,15 +48,36 @@ async def open_engine(url: str, *, clock: Clock = utc_now) -> AsyncIterator[Engi
     Raises `StoreUnavailable`.
     """
     async with AsyncExitStack() as stack:
-        if url == "memory://":
-            yield Engine(MemoryStore(clock), MemoryDocuments())
-            return
-        address = sqlite_address(url)
-        store = await SqliteStore.open(address.path, synchronous=address.synchronous, clock=clock)
-        stack.push_async_callback(store.aclose)
-        documents = await SqliteDocuments.open(address.views_path)
-        stack.push_async_callback(documents.aclose)
+        store = await stack.enter_async_context(open_log(url, clock=clock))
+        documents = await stack.enter_async_context(open_documents(url))
         yield Engine(store, documents)
+
+
+@asynccontextmanager
+async def open_log(url: str, *, clock: Clock = utc_now) -> AsyncIterator[MemoryStore | SqliteStore]:
+    """The log alone of the store that *url* names. Raises `StoreUnavailable`."""
+    if url == "memory://":
+        yield MemoryStore(clock)
+        return
+    address = sqlite_address(url)
+    store = await SqliteStore.open(address.path, synchronous=address.synchronous, clock=clock)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+@asynccontextmanager
+async def open_documents(url: str) -> AsyncIterator[MemoryDocuments | SqliteDocuments]:
+    """The read models alone of the store that *url* names. Raises `StoreUnavailable`."""
+    if url == "memory://":
+        yield MemoryDocuments()
+        return
+    documents = await SqliteDocuments.open(sqlite_address(url).views_path)
+    try:
+        yield documents
+    finally:
+        await documents.aclose()
 
 
 def sqlite_address(url: str) -> SqliteAddress:

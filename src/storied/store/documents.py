@@ -132,6 +132,14 @@ class Documents(Protocol):
         ...
 
 
+class CheckpointList(Protocol):
+    """Read models that can be looked over. Engines offer it beside the verbs."""
+
+    async def checkpoints(self) -> dict[str, Checkpoint]:
+        """How far each view is that was ever prepared here, by its name, in the names' order."""
+        ...
+
+
 def sort_key(value: object) -> Scalar:
     """The value in the form that is stored in an index and compared: numbers as numbers, all else as text.
 

@@ -107,6 +107,10 @@ class MemoryDocuments:
         shelf = self._shelves.get(table.name)
         return shelf.checkpoint if shelf else Checkpoint()
 
+    async def checkpoints(self) -> dict[str, Checkpoint]:
+        """As `CheckpointList` says."""
+        return {name: self._shelves[name].checkpoint for name in sorted(self._shelves)}
+
     async def reset(self, table: Table) -> None:
         """As the port says."""
         self._shelves[table.name] = _Shelf(table)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from storied.domain.ids import new_id
 from storied.domain.times import Clock, utc_now
+from storied.engines.memory.searching import find_streams, measure
 from storied.errors import StoreClosed
 from storied.store.appending import (
     AppendRequest,
@@ -22,6 +23,7 @@ from storied.store.port import Conditions
 from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.reading import Page, Reading, Span, Subscription
 from storied.store.records import NewEvent, Receipt, Recorded, placed, to_microseconds
+from storied.store.searching import LogFacts, Stream, StreamQuery
 
 
 class MemoryStore:
@@ -113,6 +115,16 @@ class MemoryStore:
             finally:
                 self._waiting.discard(waiter)
             self._check_open()
+
+    async def streams(self, wanted: StreamQuery = StreamQuery()) -> list[Stream]:  # noqa: B008 - an immutable value
+        """As `StreamSearch` says."""
+        self._check_open()
+        return find_streams(self._log, self._by_tag, wanted)
+
+    async def measure(self) -> LogFacts:
+        """As `StreamSearch` says."""
+        self._check_open()
+        return measure(self._log, self._by_type)
 
     def _check_open(self) -> None:
         if self._closed:

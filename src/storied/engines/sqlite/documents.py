@@ -104,6 +104,10 @@ class SqliteDocuments:
         """As the port says."""
         return await self._read(lambda connection: _checkpoint(connection, table))
 
+    async def checkpoints(self) -> dict[str, Checkpoint]:
+        """As `CheckpointList` says."""
+        return await self._read(_checkpoints)
+
     async def reset(self, table: Table) -> None:
         """As the port says."""
         await self._write(lambda connection: _reset(connection, table))
@@ -180,6 +184,11 @@ def _commit(
     connection.executemany(f"DELETE FROM {table_name(table)} WHERE key = ?", removed)
     moved = (table.name, checkpoint.position, checkpoint.log, checkpoint.digest)
     connection.execute(_SQL["move_checkpoint"], moved)
+
+
+def _checkpoints(connection: apsw.Connection) -> dict[str, Checkpoint]:
+    rows: Any = connection.execute(_SQL["list_checkpoints"]).fetchall()
+    return {view: Checkpoint(*columns) for view, *columns in rows}
 
 
 def _checkpoint(connection: apsw.Connection, table: Table) -> Checkpoint:

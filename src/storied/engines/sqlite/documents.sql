@@ -12,6 +12,9 @@ CREATE TABLE IF NOT EXISTS checkpoint (
 -- name: get_checkpoint
 SELECT position, log, digest FROM checkpoint WHERE view = ?;
 
+-- name: list_checkpoints
+SELECT view, position, log, digest FROM checkpoint ORDER BY view;
+
 -- name: get_definition
 SELECT definition FROM checkpoint WHERE view = ?;
 

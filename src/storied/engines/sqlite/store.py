@@ -13,6 +13,7 @@ from storied.domain.times import Clock, utc_now
 from storied.engines.sqlite.connection import APPLICATION_ID, Synchronous, make_schema, open_reader, open_writer
 from storied.engines.sqlite.lane import Lane, run_each
 from storied.engines.sqlite.querying import position_selects
+from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.waiting import WaitingRoom
 from storied.engines.sqlite.writing import Writer, find_append
@@ -22,6 +23,7 @@ from storied.store.port import Conditions
 from storied.store.query import Query
 from storied.store.reading import Page, Reading, Span, Subscription
 from storied.store.records import NewEvent, Receipt, Recorded
+from storied.store.searching import LogFacts, Stream, StreamQuery
 
 FORMAT = 1
 """The version of the file's layout."""
@@ -101,6 +103,14 @@ class SqliteStore:
         check_append_id(append_id)
         stored = await self._reader.submit(lambda connection: find_append(connection, append_id))
         return known_receipt(append_id, stored, fingerprint)
+
+    async def streams(self, wanted: StreamQuery = StreamQuery()) -> list[Stream]:  # noqa: B008 - an immutable value
+        """As `StreamSearch` says."""
+        return await find_streams(self._reader.submit, wanted)
+
+    async def measure(self) -> LogFacts:
+        """As `StreamSearch` says."""
+        return await measure(self._reader.submit, await self.head(), self.path)
 
     async def aclose(self) -> None:
         """As the port says."""

@@ -10,6 +10,7 @@ An engine's test file is one declaration, run by pytest with any plugin for ``as
 
 `EventStoreContract` is for a store that lives in memory, `DurableStoreContract` for one whose log outlives it;
 `DocumentsContract` and `DurableDocumentsContract` are the same for read models, by ``open_documents(self, place)``.
+`StreamSearchContract` is for stores that also find streams by part of their name, by ``open_store`` too.
 Only this package of storied needs pytest.
 """
 
@@ -17,12 +18,19 @@ import pytest
 
 _TOPICS = (
     "appending closing committing conditions content digests documents durability finding querying racing reading "
-    "refusals repeats subscribing"
+    "refusals repeats searching subscribing"
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{topic}" for topic in _TOPICS.split()))
 
 # Only modules imported after that line show the values in a failed assert.
 from storied.testing.contract.documents import DocumentsContract, DurableDocumentsContract  # noqa: E402 - see above
+from storied.testing.contract.searching import StreamSearchContract  # noqa: E402 - see above
 from storied.testing.contract.store import DurableStoreContract, EventStoreContract  # noqa: E402 - see above
 
-__all__ = ["DocumentsContract", "DurableDocumentsContract", "DurableStoreContract", "EventStoreContract"]
+__all__ = [
+    "DocumentsContract",
+    "DurableDocumentsContract",
+    "DurableStoreContract",
+    "EventStoreContract",
+    "StreamSearchContract",
+]
