@@ -73,7 +73,11 @@ def find_handlers(cls: type) -> dict[type[Event], tuple[Handler, ...]]:
     """
     methods: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        methods.update({name: item for name, item in vars(base).items() if hasattr(item, "__storied_on__")})
+        for name, item in vars(base).items():
+            if hasattr(item, "__storied_on__"):
+                methods[name] = item
+            else:
+                methods.pop(name, None)  # a method written again without @on handles nothing
     table: dict[type[Event], tuple[Handler, ...]] = {}
     for method in methods.values():
         for handler in _handlers_of(cls, method):

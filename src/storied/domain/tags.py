@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from storied.domain.hints import resolved_hints
 from storied.errors import DefinitionError, InvalidEvent
 
 MAX_TAG_CHARACTERS = 256
@@ -131,9 +132,9 @@ def _walk(owner: type, field: str, hint: Any, seen: tuple[type, ...]) -> Walk | 
     if origin in (dict,):
         return _each(_first(owner, field, typing.get_args(hint)[1:], seen), values=True)
     if origin in (typing.Union, types.UnionType):
-        return _present(_first(owner, field, typing.get_args(hint), seen))
+        return _either(owner, field, typing.get_args(hint), seen)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint not in seen:
-        inner = typing.get_type_hints(hint, include_extras=True)
+        inner = resolved_hints(hint)
         walks = [(f, w) for f, h in inner.items() if (w := _walk(hint, f, h, (*seen, hint))) is not None]
         return _fields(walks) if walks else None
     return None
@@ -167,8 +168,17 @@ def _each(walk: Walk | None, *, values: bool = False) -> Walk | None:
     return lambda many: (tag for one in (many.values() if values else many) for tag in walk(one))
 
 
-def _present(walk: Walk | None) -> Walk | None:
-    return None if walk is None else (lambda value: iter(()) if value is None else walk(value))
+def _either(owner: type, field: str, hints: Iterable[Any], seen: tuple[type, ...]) -> Walk | None:
+    """For a union: a Struct is walked as what it is, any other value as the first alternative that has ids."""
+    walks = [(hint, walk) for hint in hints if (walk := _walk(owner, field, hint, seen)) is not None]
+    structs = {hint: walk for hint, walk in walks if isinstance(hint, type)}
+    other = next((walk for hint, walk in walks if not isinstance(hint, type)), None)
+
+    def tags(value: Any) -> Iterator[str]:
+        walk = structs.get(type(value)) if isinstance(value, msgspec.Struct) else other
+        return iter(()) if walk is None or value is None else walk(value)
+
+    return tags if walks else None
 
 
 def _fields(walks: list[tuple[str, Walk]]) -> Walk:

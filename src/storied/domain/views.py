@@ -78,15 +78,14 @@ class ViewSpec:
     def key(self) -> str:
         """The field that holds the document's key. Raises `DefinitionError` when none is marked."""
         if self._key is None:
-            for field, hint in self.hints().items():
-                if typing.get_origin(hint) is typing.Annotated and any(isinstance(m, Tag) for m in hint.__metadata__):
-                    self._key = field
-                    break
-            else:
+            marked = ((field, hint) for field, hint in self.hints().items() if _is_id(hint))
+            field, hint = next(marked, ("", None))
+            if hint is None:
                 raise DefinitionError(f"{self.name} has no key. Annotate the field that names a document with Id.")
             if typing.get_args(hint)[0] is not str:
-                raise DefinitionError(f"the key {self.name}.{self._key} is not text. Annotate it with Id.")
-            check_defaults(self.cls, exempt=self._key)
+                raise DefinitionError(f"the key {self.name}.{field} is not text. Annotate it with Id.")
+            check_defaults(self.cls, exempt=field)
+            self._key = field
         return self._key
 
     @property
@@ -130,6 +129,10 @@ class ViewSpec:
         return Route(handler, _keys_at(path.split(".")), None, tag)
 
 
+def _is_id(hint: Any) -> bool:
+    return typing.get_origin(hint) is typing.Annotated and any(isinstance(mark, Tag) for mark in hint.__metadata__)
+
+
 def _check_field(at: str, event: type[Event], field: str) -> None:
     if field not in event.__struct_fields__:
         raise DefinitionError(
@@ -151,7 +154,7 @@ def _keys_at(path: list[str]) -> KeysOf:
     def keys(event: Any) -> tuple[str, ...]:
         found: list[Any] = [event]
         for name in path:
-            found = [inner for one in found for inner in _several(getattr(one, name))]
+            found = [inner for one in found if one is not None for inner in _several(getattr(one, name))]
         return _flat(found)
 
     return keys
