@@ -1,0 +1,82 @@
+"""Failures: what an error means to a shell, and how it is said. The exit codes are part of the public API."""
+
+from __future__ import annotations
+
+from storied.cli.escaping import visible, visible_json
+from storied.errors import (
+    AppendIdReused,
+    Conflict,
+    DecodeError,
+    DefinitionError,
+    InvalidInput,
+    InvalidQuery,
+    NotIndexed,
+    Rejected,
+    StoreError,
+    StoriedError,
+    UnknownOutcome,
+    ViewError,
+)
+
+
+class UsageProblem(StoriedError):
+    """What was typed cannot be understood."""
+
+    default_code = "usage"
+
+
+class NotFound(StoriedError):
+    """There is no such thing in the store."""
+
+    default_code = "not-found"
+
+
+REFUSED, USAGE, UNAVAILABLE, CONFLICT, UNKNOWN, UNANSWERED, BUG = 1, 2, 3, 4, 5, 6, 70
+INTERRUPTED, PIPE_CLOSED = 130, 141
+
+MEANINGS = {
+    0: "done",
+    REFUSED: "refused (the event or command cannot be stored), or not found (get, state, history)",
+    USAGE: "what was typed cannot be understood: an option, a value, a name, the app; nothing was done",
+    UNAVAILABLE: "the store cannot be opened or used: absent, locked, damaged, the disk full",
+    CONFLICT: "conflict: the append condition does not hold, or the append id has other content; nothing was stored",
+    UNKNOWN: "unknown outcome: the append may or may not be stored; repeat it with its append id",
+    UNANSWERED: "a view cannot answer: it has not caught up or has failed, or an event does not decode",
+    BUG: "a bug in storied",
+    INTERRUPTED: "interrupted with Ctrl-C",
+    PIPE_CLOSED: "the reader of the output went away (| head)",
+}
+
+_CODES: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
+    (UsageProblem, USAGE),
+    (InvalidQuery, USAGE),
+    (NotIndexed, USAGE),
+    (DefinitionError, USAGE),
+    (NotFound, REFUSED),
+    (Rejected, REFUSED),
+    (InvalidInput, REFUSED),
+    (Conflict, CONFLICT),
+    (AppendIdReused, CONFLICT),
+    (UnknownOutcome, UNKNOWN),
+    (StoreError, UNAVAILABLE),
+    (ViewError, UNANSWERED),
+    (DecodeError, UNANSWERED),
+)
+
+
+def exit_code(error: Exception) -> int:
+    """What the process exits with after this error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
+
+
+def sentence(error: Exception, *, json: bool) -> str:
+    """The error as one line: a sentence, or ``{"error": code, "message": …}``."""
+    if isinstance(error, StoriedError):
+        code, message = error.code, error.message
+    else:
+        code = "bug"
+        message = (
+            f"storied failed in a way it should not: {type(error).__name__}: {error}. "
+            "Run it again with --debug and report what it prints."
+        )
+    return visible_json({"error": code, "message": message}) if json else f"storied: {visible(message)}"

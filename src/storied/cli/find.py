@@ -1,0 +1,86 @@
+"""``storied find``: the documents of a view that meet some criteria."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from storied.cli.asking import add_view_options, asked
+from storied.cli.printing import Output
+from storied.cli.times import parse_count
+from storied.cli.values import check_field, parse_criteria, value_text
+from storied.cli.verb import Verb
+from storied.domain.views import View, view_spec
+
+
+def _add_options(parser: ArgumentParser) -> None:
+    add_view_options(parser)
+    parser.add_argument("where", metavar="CRITERION", nargs="*", help="field=value, or 'field>=value' with > >= < <=")
+    parser.add_argument("--order", metavar="FIELD", help="by this field (else the key); --order=-FIELD: largest first")
+    parser.add_argument("--limit", type=parse_count, default=20, metavar="COUNT", help="at most so many (20)")
+    parser.add_argument(
+        "--fields", metavar="A,B", help="the columns (else the key and the indexed fields); all for all"
+    )
+    parser.add_argument("--cursor", help="go on behind the page that gave it")
+
+
+async def _run(arguments: Namespace, out: Output) -> None:
+    async with asked(arguments) as it:
+        columns = _columns(it.view, arguments.fields)
+        found = await it.opened.find(
+            it.view,
+            order=arguments.order,
+            limit=arguments.limit,
+            cursor=arguments.cursor,
+            after=it.after,
+            at=arguments.at,
+            timeout=arguments.timeout,
+            **parse_criteria(it.view, arguments.where),
+        )
+    position = max(found.position, it.position) if arguments.at is None else it.position
+    if out.json:
+        out.document(
+            {
+                "view": arguments.view,
+                "position": position,
+                "documents": list(found),
+                "cursor": found.cursor,
+            }
+        )
+        return
+    _print(out, found, columns)
+    shown = "1 document" if len(found) == 1 else f"{len(found)} documents"
+    out.line(f"{shown} at position {position}", f"; more: --cursor {found.cursor}" if found.cursor else "")
+
+
+def _columns(view: type[View], fields: str | None) -> list[str]:
+    """The fields to show. Raises `UsageProblem` for one that the view does not have."""
+    spec = view_spec(view)
+    if fields is None:
+        return list(dict.fromkeys((spec.key, *(field for index in spec.indexes for field in index))))
+    if fields == "all":
+        return list(view.__struct_fields__)
+    wanted = fields.split(",")
+    for field in wanted:
+        check_field(view, field)
+    return wanted
+
+
+def _print(out: Output, found: Sequence[View], columns: list[str]) -> None:
+    if found:
+        documents: list[dict[str, Any]] = [msgspec.to_builtins(document) for document in found]
+        out.table(columns, [[value_text(document.get(field)) for field in columns] for document in documents])
+
+
+VERB = Verb(
+    "find",
+    "prints the documents of a view that meet the criteria",
+    "storied find OrderPage status=paid 'total>=10' --order=-total --app shop:app --store shop.db",
+    _add_options,
+    _run,
+    notes="Values are read by the field's type; null asks for documents without one. Only indexed fields can be\n"
+    "asked for. Quote > and < for the shell.",
+)
