@@ -256,6 +256,9 @@ class StoreFenced(StoreError):
             "Close the store, see to the disk, and open it again."
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StoreFenced, (self.reason,)
+
 
 class StoreClosed(StoreError):
     """The store was closed; nothing was stored."""
@@ -264,6 +267,9 @@ class StoreClosed(StoreError):
 
     def __init__(self) -> None:
         super().__init__("this store is closed. Nothing was stored. Open it again, and keep it open while you use it.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StoreClosed, ()
 
 
 class StoreCorrupt(StoreError):
