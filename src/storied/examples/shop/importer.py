@@ -190,7 +190,7 @@ def told(summary: ImportSummary, store: str) -> str:
 What to type next:
   storied history order:{summary.example} {there}
   storied get OrderPage {summary.example} {there}
-  storied get OrderPage {summary.example} --at 2017-06-01 {there}
+  storied find OrderPage status=shipped --at occurred:2017-12-24 {there}
   storied find OrderPage status=canceled {there}
   storied stats {there}"""
 
