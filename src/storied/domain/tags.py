@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
+from operator import add, attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -50,9 +51,9 @@ def check_tag(tag: str) -> None:
     """
     if not isinstance(tag, str):
         raise InvalidEvent(f"a tag is a string like 'order:o-1', not {tag!r}. Write it as text.", code="invalid-tag")
-    name, colon, value = tag.partition(":")
-    if tag.isprintable() and colon and name and value and len(tag) <= MAX_TAG_CHARACTERS:
+    if 0 < tag.find(":") < len(tag) - 1 < MAX_TAG_CHARACTERS and tag.isprintable():
         return
+    name, colon, value = tag.partition(":")
     if not colon or not name or not value:
         why = "it needs the form name:value, with something on both sides"
     elif len(tag) > MAX_TAG_CHARACTERS:
@@ -114,13 +115,33 @@ def tagger(owner: type, hints: dict[str, Any]) -> Callable[[Any], tuple[str, ...
         else:
             nested.append((field, walk))
 
+    fields = [field for field, _ in plain]
+    prefixes = [prefix for _, prefix in plain]
+    get = getter(fields)
+
     def tags(event: Any) -> tuple[str, ...]:
-        found = [prefix + getattr(event, field) for field, prefix in plain]
+        values = get(event)
+        found = list(map(add, prefixes, values))
+        if (
+            found
+            and not nested
+            and all(values)
+            and "".join(found).isprintable()
+            and max(map(len, found)) <= MAX_TAG_CHARACTERS
+        ):
+            return tuple(sorted(set(found)))  # canonical already: the prefixes were checked with the class
         for field, walk in nested:
             found.extend(walk(getattr(event, field)))
         return canonical_tags(found)
 
     return tags
+
+
+def getter(fields: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from an object to the values of these fields, always as a tuple."""
+    if len(fields) > 1:
+        return attrgetter(*fields)
+    return lambda event: tuple(getattr(event, field) for field in fields)
 
 
 def _walk(owner: type, field: str, hint: Any, seen: tuple[type, ...]) -> Walk | None:

@@ -18,7 +18,8 @@ from storied.store.records import Metadata, NewEvent, Recorded, encode_metadata
 
 MAX_EVENT_BYTES = 1024 * 1024
 MAX_NESTING = 64
-_LONG_NUMBER = re.compile(r"\d{19}")
+_DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+_LONG_NUMBER = b"0" * 19
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _encoder = msgspec.json.Encoder()
@@ -39,7 +40,7 @@ def encode(event: Event, metadata: str = "{}") -> NewEvent:
         raise InvalidEvent(
             f"{spec.name} cannot be stored: {error}. Give each field a value of its declared type.", code="wrong-type"
         ) from None
-    if back != event:
+    if not _equal(back, event):
         raise InvalidEvent(
             f"{spec.name} would come back changed from the store ({_first_difference(event, back)}). "
             "Use values that JSON holds exactly: no NaN or infinity, and a declared type for each field.",
@@ -113,9 +114,10 @@ def check_json(data: str, name: str) -> None:
     Raises `InvalidEvent`: ``too-large`` (over 1 MiB), ``too-deep`` (over 64 levels), ``number-too-large`` (a whole
     number past 64 bits), ``nul`` (a NUL character, which SQL databases refuse in text).
     """
-    if len(data) > MAX_EVENT_BYTES or (not data.isascii() and len(data.encode()) > MAX_EVENT_BYTES):
+    raw = data.encode()
+    if len(raw) > MAX_EVENT_BYTES:
         raise InvalidEvent(
-            f"{name} has {len(data)} characters of JSON; an event may have {MAX_EVENT_BYTES} bytes. "
+            f"{name} has {len(raw)} bytes of JSON; an event may have {MAX_EVENT_BYTES}. "
             "Store the large part elsewhere and put its address into the event.",
             code="too-large",
         )
@@ -123,7 +125,7 @@ def check_json(data: str, name: str) -> None:
         raise InvalidEvent(
             f"{name} holds a NUL character (\\u0000). Take it out, or encode binary as base64.", code="nul"
         )
-    if _LONG_NUMBER.search(data):
+    if _LONG_NUMBER in raw.translate(_DIGITS):
         _check_numbers(data, name)
     if data.count("{") + data.count("[") > MAX_NESTING and _depth(data) > MAX_NESTING:
         raise _too_deep(name)
@@ -153,10 +155,17 @@ def _too_deep(name: str) -> InvalidEvent:
     return InvalidEvent(f"{name} is nested deeper than {MAX_NESTING} levels. Flatten it.", code="too-deep")
 
 
+def _equal(one: object, other: object) -> bool:
+    try:
+        return one == other
+    except ArithmeticError:  # a signalling NaN raises when it is compared
+        return False
+
+
 def _first_difference(event: Event, back: Event) -> str:
     for field in event.__struct_fields__:
         old, new = getattr(event, field), getattr(back, field)
-        if old != new:
+        if not _equal(old, new):
             return f"{field}: {str(old)[:60]!r} as {str(new)[:60]!r}"
     return "its fields"
 

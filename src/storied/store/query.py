@@ -33,7 +33,7 @@ class QueryItem(msgspec.Struct, frozen=True):
                 "a query item names at least one type or tag. For every event leave the items out: Query()."
             )
         for name in self.types:
-            if not isinstance(name, str) or not name or not _encodable(name):
+            if not isinstance(name, str) or not name or not name.isprintable():
                 raise InvalidQuery(
                     f"{name!r} is not the name of an event type. Give the class, or its name in the store."
                 )
@@ -102,7 +102,3 @@ def check_position(name: str, value: object) -> None:
 def type_names(given: TypeName) -> tuple[str, ...]:
     """The names in the store, today's and former, of an event class; a name stands for itself."""
     return (given,) if isinstance(given, str) else event_spec(given).names
-
-
-def _encodable(text: str) -> bool:
-    return text.isprintable()

@@ -2,17 +2,18 @@
 
 The digest is SHA-256 over these bytes, integers big-endian, texts in UTF-8:
 
-=====================  =====================================================
-16 bytes               ``storied:event:1`` and a line feed
-8                      position, unsigned
-8                      recorded_at, signed: microseconds since 1970 in UTC
-4                      version, unsigned
-4 + n                  length in bytes, then: the id (a UUID in its text form)
-4 + n                  … the type
-4 + n                  … the tags: a JSON array of strings without white space
-4 + n                  … the metadata: a JSON object as stored
-4 + n                  … the data: the payload's JSON as stored
-=====================  =====================================================
+======== ===============================================================
+16 bytes ``storied:event:1`` and a line feed
+8        position, unsigned
+8        recorded_at, signed: microseconds since 1970 in UTC
+4        version, unsigned
+5 × 4    the lengths in bytes, unsigned, of the five texts that follow
+n        the id: a UUID in its text form
+n        the type
+n        the tags: a JSON array of strings without white space
+n        the metadata: a JSON object as stored
+n        the data: the payload's JSON as stored
+======== ===============================================================
 """
 
 from __future__ import annotations
@@ -27,8 +28,7 @@ import msgspec
 from storied.domain.ids import new_id
 
 DIGEST_PREFIX = b"storied:event:1\n"
-_FIXED = struct.Struct(">16sQqI")
-_LENGTH = struct.Struct(">I")
+_HEADER = struct.Struct(">16sQqI5I")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -146,30 +146,26 @@ def from_microseconds(value: int) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
-def digest_body(event: NewEvent, tags_json: str) -> bytes:
-    """The part of the digested bytes that is known before the store gives the event its place."""
-    parts: list[bytes] = []
-    for text in (event.id, event.type, tags_json, event.metadata, event.data):
-        raw = text.encode()
-        parts += (_LENGTH.pack(len(raw)), raw)
-    return b"".join(parts)
-
-
-def digest_at(position: int, recorded_us: int, version: int, body: bytes) -> bytes:
-    """The digest of the event with this body at this place."""
-    return sha256(_FIXED.pack(DIGEST_PREFIX, position, recorded_us, version) + body).digest()
+def digest_at(position: int, recorded_us: int, version: int, texts: tuple[str, str, str, str, str]) -> bytes:
+    """The digest of an event at its place; *texts* are its id, type, tags, metadata and data as stored."""
+    raw = "".join(texts).encode()
+    lengths = map(len, texts)
+    if len(raw) != sum(map(len, texts)):
+        lengths = map(len, [text.encode() for text in texts])
+    return sha256(_HEADER.pack(DIGEST_PREFIX, position, recorded_us, version, *lengths) + raw).digest()
 
 
 def digest_of(record: Recorded) -> bytes:
     """The digest of what the record says, to hold against the one it carries."""
-    event = NewEvent(record.type, record.data, record.version, (), record.metadata_json, record.id)
-    return digest_at(record.position, record.recorded_us, record.version, digest_body(event, record.tags_json))
+    texts = (record.id, record.type, record.tags_json, record.metadata_json, record.data)
+    return digest_at(record.position, record.recorded_us, record.version, texts)
 
 
 def placed(event: NewEvent, position: int, recorded_us: int) -> Recorded:
     """The event as a record at its place in the log."""
     tags_json = encode_tags(event.tags)
-    digest = digest_at(position, recorded_us, event.version, digest_body(event, tags_json))
+    texts = (event.id, event.type, tags_json, event.metadata, event.data)
+    digest = digest_at(position, recorded_us, event.version, texts)
     return Recorded(
         position, event.id, event.type, event.version, tags_json, event.data, event.metadata, recorded_us, digest
     )

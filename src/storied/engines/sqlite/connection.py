@@ -18,6 +18,8 @@ Synchronous = Literal["full", "normal"]
 OLDEST_SQLITE = (3, 51, 3)
 """From here on the WAL-reset corruption bug (https://sqlite.org/wal.html) is mended."""
 BUSY_MILLISECONDS = 10_000
+CHECKPOINT_PAGES = 4000
+"""Pages in the WAL (16 MB) after which a commit moves them into the database file."""
 APPLICATION_ID = 0x53746F72  # "Stor", in the file header
 VIEWS_APPLICATION_ID = 0x53746F76  # "Stov"
 _LEVELS = {"full": 2, "normal": 1}
@@ -47,6 +49,7 @@ def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> ap
         connection.pragma("fullfsync", 1)
         connection.pragma("cache_size", -65536)
         connection.pragma("temp_store", 2)
+        connection.wal_autocheckpoint(CHECKPOINT_PAGES)
         if connection.pragma("synchronous") != _LEVELS[synchronous]:
             raise StoreUnavailable(
                 f"{path} does not accept synchronous={synchronous}, so nothing could be promised to be durable. "

@@ -44,17 +44,19 @@ SELECT position, recorded_at FROM event ORDER BY position DESC LIMIT 1;
 SELECT coalesce(max(position), 0) FROM event;
 
 -- name: insert_event
+-- The statement up to VALUES, as those that follow: the writer adds as many rows as it has.
 INSERT INTO event (position, id, type, version, tags, data, metadata, recorded_at, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_tag
-INSERT INTO event_tag (tag, position, type) VALUES (?, ?, ?);
+INSERT INTO event_tag (tag, position, type)
 
 -- name: insert_append
-INSERT INTO append (id, position, count, fingerprint) VALUES (?, ?, ?, ?);
+INSERT INTO append (id, position, count, fingerprint)
 
--- name: find_append
-SELECT position, count, fingerprint FROM append WHERE id = ?;
+-- name: find_appends
+-- What is remembered under the ids in a JSON array.
+SELECT a.id, a.position, a.count, a.fingerprint
+FROM json_each(?) AS wanted CROSS JOIN append AS a ON a.id = wanted.value;
 
 -- name: read_all
 SELECT position, id, type, version, tags, data, metadata, recorded_at, digest

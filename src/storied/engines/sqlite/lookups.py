@@ -19,7 +19,7 @@ class Statement(msgspec.Struct, frozen=True):
 
 def table_name(table: Table) -> str:
     """The quoted name of the view's table."""
-    return quoted(f"view_{table.name}")
+    return quoted(f"view_{case_kept(table.name)}")
 
 
 def quoted(name: str) -> str:
@@ -29,7 +29,13 @@ def quoted(name: str) -> str:
 
 def column(field: str) -> str:
     """The quoted column of an indexed field."""
-    return quoted(f"by_{field}")
+    return quoted(f"by_{case_kept(field)}")
+
+
+def case_kept(name: str) -> str:
+    """The name, with its capitals marked when it has any: SQL takes `total` and `Total` for one."""
+    capitals = sum(1 << place for place, letter in enumerate(name) if letter != letter.lower())
+    return f"{name}${capitals:x}" if capitals else name
 
 
 def table_schema(table: Table) -> str:
@@ -39,7 +45,7 @@ def table_schema(table: Table) -> str:
         f"CREATE TABLE {table_name(table)} (\n    key TEXT PRIMARY KEY,\n    document TEXT NOT NULL{columns}\n) STRICT;"
     ]
     for number, fields in enumerate(table.indexes):
-        name = quoted(f"view_{table.name}_{number}")
+        name = quoted(f"index_{case_kept(table.name)}_{number}")
         made.append(f"CREATE INDEX {name} ON {table_name(table)} ({', '.join(map(column, fields))}, key);")
     return "\n".join(made)
 

@@ -36,6 +36,16 @@ def position_selects(query: Query, after: int, until: int, limit: int, *, backwa
     return selects
 
 
+def stream_matches(types: tuple[str, ...], streams: list[tuple[str, int]]) -> Select:
+    """A row for each (tag, after), in order: the first position beyond with the tag and one of *types*, or NULL."""
+    sql = (
+        "SELECT (SELECT t.position FROM event_tag AS t WHERE t.tag = wanted.value ->> 0 "
+        f"AND t.position > wanted.value ->> 1{_types_filter(types)} ORDER BY t.position LIMIT 1) "
+        "FROM json_each(?) AS wanted ORDER BY wanted.key"
+    )
+    return Select(sql, (*types, msgspec.json.encode(streams).decode()))
+
+
 def _branches(query: Query, after: int, until: int) -> Iterator[tuple[str, tuple[Parameter, ...]]]:
     """A SELECT of positions for each index range; many streams of one shape share a SELECT."""
     streams: dict[tuple[str, ...], list[str]] = {}

@@ -2,26 +2,32 @@
 
 Conditions are checked in the order the appends came, against the log and against the events that earlier appends of
 the same batch are about to add; then everything is inserted at once and synced once.
+
+A batch costs a handful of statements, however many appends it has. Every statement lets go of Python's global lock and
+has to get it back, which a busy event loop may delay by milliseconds; a statement for each row would wait for each row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 
 from storied.domain.times import Clock
 from storied.engines.sqlite.connection import unavailable
 from storied.engines.sqlite.lane import Job
-from storied.engines.sqlite.querying import position_selects
+from storied.engines.sqlite.querying import position_selects, stream_matches
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreFenced, StoriedError, UnknownOutcome
 from storied.store.appending import AppendRequest, Stored, conflict, repeat_receipt
 from storied.store.query import AppendCondition
-from storied.store.records import Receipt, Recorded, placed, to_microseconds
+from storied.store.records import NewEvent, Receipt, Recorded, digest_at, encode_tags, placed, to_microseconds
 
-LAST = 2**63 - 1
+_SQL = statements("log.sql")
+Jobs = Sequence[Job[AppendRequest]]
 
 
 class Writer:
@@ -43,7 +49,9 @@ class Writer:
             _refuse(live, unavailable(self._path, error))
             return
         try:
-            batch = self._planned(live)
+            batch = Batch(self.connection, [job.request for job in live], to_microseconds(self._clock()))
+            for job in live:
+                _settle(job, batch)
             batch.insert()
         except BaseException as error:  # whatever it is, nothing was committed
             self._roll_back(error)
@@ -51,17 +59,7 @@ class Writer:
             return
         self._commit(live, batch)
 
-    def _planned(self, jobs: list[Job[AppendRequest]]) -> Batch:
-        last = self.connection.execute(_SQL["last_event"]).fetchone() or (0, 0)
-        batch = Batch(self.connection, last[0], max(to_microseconds(self._clock()), last[1]))
-        for job in jobs:
-            try:
-                job.result = batch.add(job.request)
-            except StoriedError as error:
-                job.error = error
-        return batch
-
-    def _commit(self, jobs: list[Job[AppendRequest]], batch: Batch) -> None:
+    def _commit(self, jobs: Jobs, batch: Batch) -> None:
         try:
             self.connection.execute("COMMIT" if batch.changes else "ROLLBACK")
         except apsw.FullError as error:  # the frame that commits was never written
@@ -85,130 +83,167 @@ class Writer:
 
 
 class Batch:
-    """The appends of one transaction: what they would add, and the means to check the next one against it."""
+    """The appends of one transaction: what the log says of them, and what they are about to add to it."""
 
-    def __init__(self, connection: apsw.Connection, head: int, recorded_us: int) -> None:
-        self._connection, self._head, self._recorded_us = connection, head, recorded_us
-        self._committed_head = head
-        self._records: list[Recorded] = []
-        self._tags: list[tuple[str, int, str]] = []
-        self._by_tag: dict[str, list[int]] = {}
-        self._appends: dict[str, Stored] = {}
+    def __init__(self, connection: apsw.Connection, requests: Sequence[AppendRequest], now_us: int) -> None:
+        self._connection = connection
+        last: Any = connection.execute(_SQL["last_event"]).fetchone() or (0, 0)
+        self._committed_head = self._head = last[0]
+        self._recorded_us = max(now_us, last[1])
+        self._appends = _known_appends(connection, [r.append_id for r in requests if not r.fresh])
+        self._matches = _first_matches(connection, [c for r in requests for c in r.conditions], self._committed_head)
+        self._new: list[Stored] = []
+        self._events: list[NewEvent] = []
+        self._rows: list[Any] = []
+        self._tags: list[str | int] = []
+        self._tagged: set[str] = set()
 
     @property
     def changes(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._appends)
+        return bool(self._new)
 
     def add(self, request: AppendRequest) -> Receipt:
         """Plans the append. Raises `Conflict` or `AppendIdReused`, and then adds nothing."""
-        if not request.fresh:
-            stored = self._appends.get(request.append_id) or find_append(self._connection, request.append_id)
-            if stored is not None:
-                return repeat_receipt(request, stored, self._stored_records(stored.receipt))
+        stored = self._appends.get(request.append_id)
+        if stored is not None:
+            return repeat_receipt(request, stored, self._stored_records(stored.receipt))
         for condition in request.conditions:
-            self._check(condition)
+            position = self._first_beyond(condition)
+            if position is not None:
+                raise conflict(condition, self._record(position))
         for event in request.events:
-            self._head += 1
-            self._records.append(placed(event, self._head, self._recorded_us))
-            for tag in event.tags:
-                self._tags.append((tag, self._head, event.type))
-                self._by_tag.setdefault(tag, []).append(self._head)
+            self._place(event)
         receipt = Receipt(request.append_id, self._head, len(request.events))
-        self._appends[request.append_id] = Stored(receipt, request.fingerprint)
+        new = self._appends[request.append_id] = Stored(receipt, request.fingerprint)
+        self._new.append(new)
         return receipt
 
     def insert(self) -> None:
         """Writes everything that was planned."""
-        if self._records:
-            self._connection.executemany(_SQL["insert_event"], map(_row, self._records))
-            self._connection.executemany(_SQL["insert_tag"], self._tags)
-        self._connection.executemany(
-            _SQL["insert_append"],
-            [(key, s.receipt.position, s.receipt.count, s.fingerprint) for key, s in self._appends.items()],
-        )
+        _insert(self._connection, _SQL["insert_event"], 9, self._rows)
+        _insert(self._connection, _SQL["insert_tag"], 3, self._tags)
+        _insert(self._connection, _SQL["insert_append"], 4, [v for stored in self._new for v in _append_row(stored)])
 
-    def _check(self, condition: AppendCondition) -> None:
-        position = self._first_beyond(condition)
-        if position is not None:
-            raise conflict(condition, self._record(position))
+    def _place(self, event: NewEvent) -> None:
+        self._head += 1
+        position, tags = self._head, event.tags
+        tags_json = encode_tags(tags)
+        texts = (event.id, event.type, tags_json, event.metadata, event.data)
+        digest = digest_at(position, self._recorded_us, event.version, texts)
+        self._events.append(event)
+        self._rows += (
+            position,
+            event.id,
+            event.type,
+            event.version,
+            tags_json,
+            event.data,
+            event.metadata,
+            self._recorded_us,
+            digest,
+        )
+        for tag in tags:
+            self._tags += (tag, position, event.type)
+        self._tagged.update(tags)
 
     def _first_beyond(self, condition: AppendCondition) -> int | None:
-        query, after = condition.query, condition.after
-        if after < self._committed_head:
-            if query.all:
-                return after + 1
-            position = first_match(self._connection, condition, self._committed_head)
-            if position is not None:
-                return position
-        if self._head == self._committed_head:
-            return None
-        return next(
-            (
-                r.position
-                for r in self._planned_candidates(condition)
-                if r.position > after and query.matches(r.type, r.tags)
-            ),
-            None,
-        )
+        position = self._matches.get(id(condition))
+        if position is not None or not self._events:
+            return position
+        return self._first_planned(condition)
 
-    def _planned_candidates(self, condition: AppendCondition) -> list[Recorded]:
-        """Planned events that the condition might match, in order; all of them when no tag narrows it."""
-        items = condition.query.items
-        if not items or not all(item.tags for item in items):
-            return self._records
-        positions = sorted({p for item in items for p in self._by_tag.get(item.tags[0], ())})
-        return [self._records[p - self._committed_head - 1] for p in positions]
+    def _first_planned(self, condition: AppendCondition) -> int | None:
+        """The first event of this batch that refutes the condition."""
+        query, after = condition.query, condition.after
+        if query.items and not any(item.tags[0] in self._tagged if item.tags else True for item in query.items):
+            return None
+        for position, event in enumerate(self._events, self._committed_head + 1):
+            if position > after and query.matches(event.type, event.tags):
+                return position
+        return None
 
     def _record(self, position: int) -> Recorded:
         if position > self._committed_head:
-            return self._records[position - self._committed_head - 1]
-        return read_span(self._connection, position, position)[0]
+            return placed(self._events[position - self._committed_head - 1], position, self._recorded_us)
+        return _read_one(self._connection, position)
 
     def _stored_records(self, receipt: Receipt) -> list[Recorded]:
         return [self._record(position) for position in range(receipt.first, receipt.position + 1)]
 
 
-_SQL = statements("log.sql")
-
-
-def first_match(connection: apsw.Connection, condition: AppendCondition, head: int) -> int | None:
-    """The first committed position beyond the condition's `after` that its query matches."""
-    found = [
-        row[0]
-        for select in position_selects(condition.query, condition.after, head, 1)
-        for row in connection.execute(select.sql, select.parameters)
-    ]
-    return min(found, default=None)
-
-
 def find_append(connection: apsw.Connection, append_id: str) -> Stored | None:
     """What the log remembers of the append id."""
-    row: Any = connection.execute(_SQL["find_append"], (append_id,)).fetchone()
-    return None if row is None else Stored(Receipt(append_id, row[0], row[1]), row[2])
+    return _known_appends(connection, [append_id]).get(append_id)
 
 
-def read_span(connection: apsw.Connection, first: int, last: int) -> list[Recorded]:
-    """The events from *first* to *last*."""
-    rows: Any = connection.execute(_SQL["read_all"], (first - 1, last, last - first + 1))
-    return [Recorded(*row) for row in rows]
+def _known_appends(connection: apsw.Connection, append_ids: list[str]) -> dict[str, Stored]:
+    """What the log remembers of these append ids."""
+    if not append_ids:
+        return {}
+    rows: Any = connection.execute(_SQL["find_appends"], (msgspec.json.encode(append_ids).decode(),))
+    return {row[0]: Stored(Receipt(row[0], row[1], row[2]), row[3]) for row in rows}
 
 
-def _row(record: Recorded) -> tuple[Any, ...]:
-    return (
-        record.position,
-        record.id,
-        record.type,
-        record.version,
-        record.tags_json,
-        record.data,
-        record.metadata_json,
-        record.recorded_us,
-        record.digest,
-    )
+def _first_matches(connection: apsw.Connection, conditions: list[AppendCondition], head: int) -> dict[int, int]:
+    """The first committed position that refutes each condition, by the condition's `id()`; absent where none does.
+
+    The conditions on one stream each, by far the commonest, share a statement for each set of types.
+    """
+    found: dict[int, int] = {}
+    streams: dict[tuple[str, ...], list[AppendCondition]] = {}
+    for condition in conditions:
+        if condition.after >= head:
+            continue
+        items = condition.query.items
+        if not items:
+            found[id(condition)] = condition.after + 1
+        elif len(items) == 1 and len(items[0].tags) == 1:
+            streams.setdefault(items[0].types, []).append(condition)
+        else:
+            selects = position_selects(condition.query, condition.after, head, 1)
+            rows: Any = [row[0] for s in selects for row in connection.execute(s.sql, s.parameters)]
+            if rows:
+                found[id(condition)] = min(rows)
+    for types, several in streams.items():
+        select = stream_matches(types, [(c.query.items[0].tags[0], c.after) for c in several])
+        rows = connection.execute(select.sql, select.parameters)
+        found.update({id(c): row[0] for c, row in zip(several, rows, strict=True) if row[0] is not None})
+    return found
 
 
-def _refuse(jobs: list[Job[AppendRequest]], error: BaseException) -> None:
+def _insert(connection: apsw.Connection, sql: str, columns: int, values: list[Any]) -> None:
+    """Inserts rows, given as one flat list, with as few statements as there are powers of four in their number."""
+    row = f"({', '.join('?' * columns)})"
+    start, left = 0, len(values) // columns
+    for size in _SIZES:
+        while left >= size:
+            chunk = values[start : start + size * columns]
+            connection.execute(f"{sql} VALUES {', '.join([row] * size)}", chunk)
+            start, left = start + size * columns, left - size
+
+
+_SIZES = (256, 64, 16, 4, 1)
+"""Rows of one INSERT: few enough sizes that each statement stays prepared."""
+
+
+def _read_one(connection: apsw.Connection, position: int) -> Recorded:
+    row: Any = connection.execute(_SQL["read_all"], (position - 1, position, 1)).fetchone()
+    return Recorded(*row)
+
+
+def _append_row(stored: Stored) -> tuple[Any, ...]:
+    return stored.receipt.append_id, stored.receipt.position, stored.receipt.count, stored.fingerprint
+
+
+def _settle(job: Job[AppendRequest], batch: Batch) -> None:
+    try:
+        job.result = batch.add(job.request)
+    except StoriedError as error:
+        job.error = error
+
+
+def _refuse(jobs: Jobs, error: BaseException) -> None:
     """Nothing was stored, for any of them; the reason that a job already has is the better one."""
     for job in jobs:
         job.result = None

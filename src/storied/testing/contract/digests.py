@@ -18,9 +18,9 @@ def digest_by_the_book(record: Recorded) -> bytes:
     layout += record.position.to_bytes(8, "big")
     layout += record.recorded_us.to_bytes(8, "big", signed=True)
     layout += record.version.to_bytes(4, "big")
-    for text in (record.id, record.type, record.tags_json, record.metadata_json, record.data):
-        raw = text.encode("utf-8")
-        layout += len(raw).to_bytes(4, "big") + raw
+    fields = (record.id, record.type, record.tags_json, record.metadata_json, record.data)
+    texts = [text.encode("utf-8") for text in fields]
+    layout += b"".join(len(text).to_bytes(4, "big") for text in texts) + b"".join(texts)
     return sha256(layout).digest()
 
 
