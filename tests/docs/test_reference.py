@@ -8,6 +8,12 @@ import pytest
 
 import storied
 from storied import errors
+from storied.domain.events import MAX_TYPE_CHARACTERS
+from storied.domain.tags import MAX_TAG_CHARACTERS, MAX_TAGS
+from storied.engines.sqlite.connection import APPLICATION_ID, VIEWS_APPLICATION_ID
+from storied.projections.asking import MAX_LIMIT
+from storied.store.appending import MAX_APPEND_ID_CHARACTERS
+from storied.store.codec import MAX_EVENT_BYTES, MAX_NESTING
 from tests.docs.pages import ROOT
 from tests.structure.modules import modules
 
@@ -100,3 +106,37 @@ def test_every_verb_shows_all_its_parameters(method: str) -> None:
     assert shown, f"api.md does not show shop.{method}(…)"
     parameters = [name for name in inspect.signature(getattr(storied.OpenApp, method)).parameters if name != "self"]
     assert all(re.search(rf"\b{name}\b", shown[0]) for name in parameters)
+
+
+def tables(sql: str) -> list[str]:
+    """The statements that make tables and indexes, without comments and in one way of spacing."""
+    bare = re.sub(r"--.*", "", sql)
+    made = re.findall(r"CREATE (?:TABLE|INDEX).*?;", bare, flags=re.DOTALL)
+    return [re.sub(r"\s+", " ", statement) for statement in made]
+
+
+def test_the_page_shows_the_tables_of_the_log() -> None:
+    """Who reads the file by the page's tables reads it right."""
+    shown = re.search(r"```sql\n(.*?)```", page("storage.md"), flags=re.DOTALL)
+    schema = (ROOT / "src/storied/engines/sqlite/log.sql").read_text(encoding="utf-8")
+    assert shown
+    assert tables(shown[1]) == tables(schema)
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        f"({MAX_EVENT_BYTES:,} bytes)",
+        f"| Nesting | {MAX_NESTING} levels |",
+        f"| Tags of an event | {MAX_TAGS:,} |",
+        f"| {MAX_TAG_CHARACTERS} printable characters, neither side empty |",
+        f"| An event type's name | {MAX_TYPE_CHARACTERS} printable characters |",
+        f"| An append id | {MAX_APPEND_ID_CHARACTERS} printable characters |",
+        f"| A page of `find` | {MAX_LIMIT:,} documents |",
+        f"`0x{APPLICATION_ID:X}`",
+        f"`0x{VIEWS_APPLICATION_ID:X}`",
+    ],
+)
+def test_the_page_states_the_limits(limit: str) -> None:
+    """The numbers on the page are those in the source."""
+    assert limit in page("storage.md")
