@@ -14,13 +14,11 @@ An engine's test file is one declaration, run by pytest with any plugin for ``as
 Only this package of storied needs pytest.
 """
 
+import pkgutil
+
 import pytest
 
-_TOPICS = (
-    "appending closing committing conditions content digests documents durability finding querying racing reading "
-    "refusals repeats searching subscribing"
-)
-pytest.register_assert_rewrite(*(f"{__name__}.{topic}" for topic in _TOPICS.split()))
+pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)))
 
 # Only modules imported after that line show the values in a failed assert.
 from storied.testing.contract.documents import DocumentsContract, DurableDocumentsContract  # noqa: E402 - see above

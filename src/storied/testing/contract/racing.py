@@ -87,7 +87,8 @@ class RacingFacts(OpensStores):
                         continue
                     return
 
-            await asyncio.gather(*(count() for _ in range(24)))
+            async with asyncio.timeout(30):
+                await asyncio.gather(*(count() for _ in range(24)))
             assert notes(await stored(store)) == list(range(1, 25))
 
     async def test_a_transfer_between_two_streams_is_one_decision(self, tmp_path: Path) -> None:
