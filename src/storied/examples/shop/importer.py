@@ -183,16 +183,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def told(summary: ImportSummary, store: str) -> str:
     """The summary in words, with what to type next."""
-    there = f"--store {store} --app storied.examples.shop:app"
+    log, both = f"--store {store}", f"--store {store} --app storied.examples.shop:app"
     return f"""
 {summary.orders:,} orders make {summary.events:,} events, {summary.stored:,} of them stored now in \
 {summary.store_seconds:.1f} s; the views had them {summary.view_seconds:.1f} s later.
 What to type next:
-  storied history order:{summary.example} {there}
-  storied get OrderPage {summary.example} {there}
-  storied find OrderPage status=shipped --at occurred:2017-12-24 {there}
-  storied find OrderPage status=canceled {there}
-  storied stats {there}"""
+  storied history order:{summary.example} {log}
+  storied get OrderPage {summary.example} {both}
+  storied find OrderPage status=shipped --at occurred:2017-12-24 {both}
+  storied find CustomerOverview --order=-spent --limit 5 {both}
+  storied stats {log}"""
 
 
 if __name__ == "__main__":
