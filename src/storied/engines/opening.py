@@ -56,11 +56,12 @@ async def open_engine(url: str, *, clock: Clock = utc_now) -> AsyncIterator[Engi
 @asynccontextmanager
 async def open_log(url: str, *, clock: Clock = utc_now) -> AsyncIterator[MemoryStore | SqliteStore]:
     """The log alone of the store that *url* names. Raises `StoreUnavailable`."""
+    store: MemoryStore | SqliteStore
     if url == "memory://":
-        yield MemoryStore(clock)
-        return
-    address = sqlite_address(url)
-    store = await SqliteStore.open(address.path, synchronous=address.synchronous, clock=clock)
+        store = MemoryStore(clock)
+    else:
+        address = sqlite_address(url)
+        store = await SqliteStore.open(address.path, synchronous=address.synchronous, clock=clock)
     try:
         yield store
     finally:
@@ -91,7 +92,10 @@ def sqlite_address(url: str) -> SqliteAddress:
         raise _bad_url(url, f"{', '.join(options) or 'what follows #'} means nothing here")
     if synchronous not in get_args(Synchronous):
         raise _bad_url(url, f"synchronous is full or normal, not {synchronous!r}")
-    return SqliteAddress(Path(unquote(parts.path.removeprefix("/"))), "normal" if synchronous == "normal" else "full")
+    path = Path(unquote(parts.path.removeprefix("/")))
+    if path.name == ":memory:" or "\0" in str(path):  # SQLite would keep the first of them nowhere
+        raise _bad_url(url, "its path cannot name a file")
+    return SqliteAddress(path, "normal" if synchronous == "normal" else "full")
 
 
 def _bad_url(url: str, why: str) -> StoreUnavailable:

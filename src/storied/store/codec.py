@@ -7,6 +7,7 @@ before it is history. Decoding upcasts old payloads version by version, as dicts
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -195,6 +196,11 @@ class EventTypes:
         """
         spec = self.by_name.get(record.type)
         return record if spec is None else decode_as(spec, record)
+
+    def decode_all(self, records: Iterable[Recorded]) -> list[Event | Recorded]:
+        """Each record's event as `decode` gives it."""
+        known = self.by_name.get
+        return [record if (spec := known(record.type)) is None else decode_as(spec, record) for record in records]
 
 
 def decode_as(spec: EventSpec, record: Recorded) -> Event:

@@ -52,7 +52,7 @@ _metadata = msgspec.json.Decoder(Metadata)
 _tags = msgspec.json.Decoder(tuple[str, ...])
 
 
-class NewEvent(msgspec.Struct, frozen=True):
+class NewEvent(msgspec.Struct, frozen=True, gc=False):
     """An event ready to be stored: name, shape, and three JSON texts. Made by `codec.encode` or `codec.new_event`."""
 
     type: str
@@ -63,7 +63,7 @@ class NewEvent(msgspec.Struct, frozen=True):
     id: str = msgspec.field(default_factory=new_id)
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event as the store holds it, with its JSON undecoded; the properties decode what is asked for.
 
     `position` counts from 1; `recorded_us` is microseconds since 1970 in UTC; `digest` is 32 bytes.

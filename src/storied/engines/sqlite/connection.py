@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import apsw
 
 from storied.errors import StoreError, StoreUnavailable
 
+K = TypeVar("K", bound=apsw.Connection)
 Synchronous = Literal["full", "normal"]
 """``full`` syncs each commit before it is acknowledged; ``normal`` may lose the last ones in a power cut."""
 
@@ -64,11 +65,11 @@ def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> ap
     return connection
 
 
-def open_reader(path: Path) -> apsw.Connection:
-    """A connection that only reads. Raises `StoreUnavailable`."""
+def open_reader(path: Path, kind: type[K] = apsw.Connection) -> K:  # type: ignore[assignment]  # mypy's defaults
+    """A connection of this *kind* that only reads. Raises `StoreUnavailable`."""
     check_sqlite()
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=256)
+        connection = kind(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=256)
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         connection.pragma("query_only", 1)
         connection.pragma("cache_size", -65536)

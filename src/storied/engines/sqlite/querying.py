@@ -36,6 +36,18 @@ def position_selects(query: Query, after: int, until: int, limit: int, *, backwa
     return selects
 
 
+def events_of_stream(item: QueryItem, after: int, until: int, limit: int, *, backwards: bool = False) -> Select:
+    """The events of one stream between *after* and *until*, in order: the shape that every entity is loaded by."""
+    order = "DESC" if backwards else "ASC"
+    sql = (
+        "SELECT e.position, e.id, e.type, e.version, e.tags, e.data, e.metadata, e.recorded_at, e.digest "
+        "FROM event_tag AS t CROSS JOIN event AS e ON e.position = t.position "
+        f"WHERE t.tag = ? AND t.position > ? AND t.position <= ?{_types_filter(item.types)} "
+        f"ORDER BY t.position {order} LIMIT ?"
+    )
+    return Select(sql, (item.tags[0], after, until, *item.types, limit))
+
+
 def stream_matches(types: tuple[str, ...], streams: list[tuple[str, int]]) -> Select:
     """A row for each (tag, after), in order: the first position beyond with the tag and one of *types*, or NULL."""
     sql = (

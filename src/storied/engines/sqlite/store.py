@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
 from storied.domain.ids import new_id
 from storied.domain.times import Clock, utc_now
-from storied.engines.sqlite.connection import APPLICATION_ID, Synchronous, make_schema, open_reader, open_writer
-from storied.engines.sqlite.lane import Lane, run_each
-from storied.engines.sqlite.querying import position_selects
+from storied.engines.sqlite.connection import (
+    APPLICATION_ID,
+    Synchronous,
+    make_schema,
+    open_reader,
+    open_writer,
+    unavailable,
+)
+from storied.engines.sqlite.lane import Lane
+from storied.engines.sqlite.paging import LogConnection, Read, read_page, run_reads
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.waiting import WaitingRoom
@@ -22,14 +29,14 @@ from storied.store.appending import AppendRequest, check_append_id, checked_requ
 from storied.store.port import Conditions
 from storied.store.query import Query
 from storied.store.reading import Page, Reading, Span, Subscription
-from storied.store.records import NewEvent, Receipt, Recorded
+from storied.store.records import NewEvent, Receipt
 from storied.store.searching import LogFacts, Stream, StreamQuery
 
 FORMAT = 1
 """The version of the file's layout."""
 
 _SQL = statements("log.sql")
-Read = Callable[[apsw.Connection], Any]
+T = TypeVar("T")
 
 
 class SqliteStore:
@@ -39,7 +46,7 @@ class SqliteStore:
         self.path = path
         self.identity = ""
         self._writer: Lane[Writer, AppendRequest] = Lane(f"storied-writer-{path.name}", Writer.run, _close_writer)
-        self._reader: Lane[apsw.Connection, Read] = Lane(f"storied-reader-{path.name}", run_each, apsw.Connection.close)
+        self._reader: Lane[LogConnection, Read] = Lane(f"storied-reader-{path.name}", run_reads, LogConnection.close)
         self._room = WaitingRoom(self.head)
 
     @classmethod
@@ -58,7 +65,7 @@ class SqliteStore:
 
         await store._writer.start(start_writing)
         try:
-            await store._reader.start(lambda: open_reader(path))
+            await store._reader.start(lambda: open_reader(path, LogConnection))
         except BaseException:
             await store._writer.aclose()
             raise
@@ -95,13 +102,12 @@ class SqliteStore:
 
     async def head(self) -> int:
         """As the port says."""
-        found: int = await self._reader.submit(_head)
-        return found
+        return await self._read(LogConnection.head)
 
     async def receipt(self, append_id: str, fingerprint: bytes | None = None) -> Receipt | None:
         """As the port says."""
         check_append_id(append_id)
-        stored = await self._reader.submit(lambda connection: find_append(connection, append_id))
+        stored = await self._read(lambda connection: find_append(connection, append_id))
         return known_receipt(append_id, stored, fingerprint)
 
     async def streams(self, wanted: StreamQuery = StreamQuery()) -> list[Stream]:  # noqa: B008 - an immutable value
@@ -120,41 +126,18 @@ class SqliteStore:
 
     async def page(self, query: Query, span: Span) -> Page:
         """One page, as `PageSource` says."""
-        found: Page = await self._reader.submit(lambda connection: read_page(connection, query, span))
-        return found
+        return await self._read(lambda connection: read_page(connection, query, span))
 
     async def changed(self, position: int) -> None:
         """As `PageSource` says."""
         await self._room.beyond(position)
 
-
-def read_page(connection: apsw.Connection, query: Query, span: Span) -> Page:
-    """One page of the log. The head is read first and bounds the rest, so the page is of one moment."""
-    head = _head(connection)
-    until = head if span.until is None else min(span.until, head)
-    records = _matching(connection, query, span, until) if span.limit > 0 and until > span.after else []
-    full = len(records) == span.limit and span.limit > 0
-    if span.backwards:
-        return Page(records, records[-1].position - 1 if full else span.after)
-    return Page(records, records[-1].position if full else max(until, span.after))
-
-
-def _matching(connection: apsw.Connection, query: Query, span: Span, until: int) -> list[Recorded]:
-    if query.all:
-        sql = _SQL["read_all_backwards" if span.backwards else "read_all"]
-        rows: Any = connection.execute(sql, (span.after, until, span.limit))
-        return [Recorded(*row) for row in rows]
-    selects = position_selects(query, span.after, until, span.limit, backwards=span.backwards)
-    found = [row[0] for select in selects for row in connection.execute(select.sql, select.parameters)]
-    if len(selects) > 1:
-        found = sorted(set(found), reverse=span.backwards)[: span.limit]
-    rows = connection.execute(_SQL["read_positions"], (str(found),))
-    return [Recorded(*row) for row in rows]
-
-
-def _head(connection: apsw.Connection) -> int:
-    found: int = connection.execute(_SQL["head"]).get
-    return found
+    async def _read(self, work: Callable[[LogConnection], T]) -> T:
+        try:
+            result: T = await self._reader.submit(work)
+        except apsw.Error as error:
+            raise unavailable(self.path, error) from error
+        return result
 
 
 def _close_writer(writer: Writer) -> None:
