@@ -54,10 +54,9 @@ class Executor:
         """
         handler = self._handler(command)
         fingerprint = command_fingerprint(command)
-        if request.command_id is not None:
-            first = await self._store.receipt(request.command_id, fingerprint)
-            if first is not None:
-                return first
+        first = await self._first_receipt(request, fingerprint)
+        if first is not None:
+            return first
         context = Context(
             now=self._clock(),
             command_id=request.command_id or new_id(),
@@ -71,6 +70,12 @@ class Executor:
             basis = await load(self._store, handler.boundary(command))
             try:
                 events = handler.decide(command, basis.entities, context.again(), provided)
+            except Exception:
+                first = await self._first_receipt(request, fingerprint)  # a repeat may have been quicker just now
+                if first is not None:
+                    return first
+                raise
+            try:
                 if not events and request.command_id is None:
                     return Receipt(context.command_id, basis.position, 0)
                 return await self._store.append(
@@ -84,6 +89,10 @@ class Executor:
                     raise
                 await asyncio.sleep(pause(attempt))
         raise AssertionError("the last attempt returns or raises")
+
+    async def _first_receipt(self, request: Request, fingerprint: bytes) -> Receipt | None:
+        """What the command changed when it came before under this id. Raises `AppendIdReused`."""
+        return None if request.command_id is None else await self._store.receipt(request.command_id, fingerprint)
 
     def _handler(self, command: Command) -> CommandHandler:
         handler = self._handlers.get(type(command))
@@ -107,7 +116,7 @@ def command_fingerprint(command: Command) -> bytes:
             raise InvalidCommand(f"{name} holds a value that JSON cannot. Use no NaN or infinity.", code="lossy")
     except InvalidEvent as error:
         raise InvalidCommand(error.message, code=error.code) from None
-    except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
+    except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidCommand(f"{name} is not well-formed: {error}. Give each field a value of its type.") from None
     return sha256(name.encode() + b"\n" + data).digest()
 
@@ -124,5 +133,5 @@ def _metadata(name: str, request: Request, context: Context) -> Metadata:
         correlation=context.correlation,
         causation=request.causation or context.command_id,
         occurred_at=request.occurred_at,
-        headers=request.headers,
+        headers=dict(request.headers),
     )

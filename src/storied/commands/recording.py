@@ -35,7 +35,7 @@ async def record_facts(
     def new(fact: Event | Fact) -> NewEvent:
         given = fact if isinstance(fact, Fact) else Fact(fact)
         metadata = Metadata(
-            actor=given.actor or actor, correlation=correlation, occurred_at=given.occurred_at, headers=headers
+            actor=given.actor or actor, correlation=correlation, occurred_at=given.occurred_at, headers=dict(headers)
         )
         return encode(given.event, metadata_text(metadata))
 

@@ -1,0 +1,165 @@
+"""A command id makes a repeat answer with the first receipt, whatever has happened since."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from storied import App, AppendIdReused, Command, Entity, Event, Id, InvalidInput, Rejected, on
+from tests.commands.bank import Account, Deposit, Open, Tip, bank
+
+
+class Paid(Event):
+    bill: Id
+
+
+class Bill(Entity):
+    paid: bool = False
+
+    @on
+    def was_paid(self, event: Paid) -> None:
+        self.paid = True
+
+
+class Pay(Command):
+    bill: str
+
+
+class Gate:
+    """What a handler waits for, on the way from looking up its id to deciding."""
+
+
+def _bills() -> App:
+    app = App("bills")
+
+    @app.command()
+    def pay(command: Pay, bill: Bill) -> Paid:
+        if bill.paid:
+            raise Rejected("paid-already")
+        return Paid(bill=command.bill)
+
+    return app
+
+
+async def test_a_repeat_gives_the_first_receipt(url: str) -> None:
+    """The same command under the same id stores nothing again."""
+    async with bank.open(url) as shop:
+        first = await shop.execute(Deposit(account="a", amount=5), command_id="c-1")
+        await shop.execute(Deposit(account="a", amount=1))
+        assert await shop.execute(Deposit(account="a", amount=5), command_id="c-1") == first
+        assert (await shop.state(Account, "a")).balance == 6
+
+
+async def test_the_receipt_carries_the_command_id(url: str) -> None:
+    """The append's id is the command's."""
+    async with bank.open(url) as shop:
+        receipt = await shop.execute(Deposit(account="a", amount=5), command_id="c-1")
+        assert (receipt.append_id, receipt.position, receipt.count, receipt.first) == ("c-1", 1, 1, 1)
+
+
+async def test_a_repeat_is_answered_although_it_would_now_be_rejected(url: str) -> None:
+    """What was done once is not refused the second time."""
+    async with _bills().open(url) as shop:
+        first = await shop.execute(Pay(bill="b"), command_id="c-1")
+        assert await shop.execute(Pay(bill="b"), command_id="c-1") == first
+
+
+async def test_a_repeat_that_is_overtaken_by_the_first_is_answered_too(url: str) -> None:
+    """The first finishes after the repeat has looked for it and before the repeat decides: no rejection."""
+    app = App("gated")
+    passed, waiting = asyncio.Event(), asyncio.Event()
+    callers = iter(["repeat", "first"])
+
+    async def gate() -> Gate:
+        if next(callers) == "repeat":
+            waiting.set()
+            await passed.wait()
+        return Gate()
+
+    app.provide(Gate, gate)
+
+    @app.command()
+    def pay(command: Pay, bill: Bill, gate: Gate) -> Paid:
+        if bill.paid:
+            raise Rejected("paid-already")
+        return Paid(bill=command.bill)
+
+    async with app.open(url) as shop:
+        repeat = asyncio.create_task(shop.execute(Pay(bill="b"), command_id="c-1"))
+        await waiting.wait()
+        first = await shop.execute(Pay(bill="b"), command_id="c-1")
+        passed.set()
+        assert await repeat == first
+
+
+async def test_a_rejected_command_may_be_tried_again_under_its_id(url: str) -> None:
+    """A refusal is not remembered: it stored nothing."""
+    async with bank.open(url) as shop:
+        with pytest.raises(Rejected):
+            await shop.execute(Deposit(account="a", amount=0), command_id="c-1")
+        assert (await shop.execute(Deposit(account="a", amount=5), command_id="c-1")).count == 1
+
+
+@pytest.mark.parametrize("other", [Deposit(account="a", amount=6), Deposit(account="b", amount=5), Tip(account="a")])
+async def test_another_command_under_the_id_is_an_error(url: str, other: Command) -> None:
+    """Neither other content nor another kind of command passes for a repeat, and nothing is stored."""
+    async with bank.open(url) as shop:
+        await shop.execute(Deposit(account="a", amount=5), command_id="c-1")
+        with pytest.raises(AppendIdReused):
+            await shop.execute(other, command_id="c-1")
+        assert await shop.store.head() == 1
+
+
+async def test_an_id_that_recorded_facts_is_no_commands(url: str) -> None:
+    """Commands and facts share one space of ids."""
+    async with _bills().open(url) as shop:
+        await shop.record(Paid(bill="b"), append_id="c-1")
+        with pytest.raises(AppendIdReused):
+            await shop.execute(Pay(bill="b"), command_id="c-1")
+
+
+async def test_many_at_once_under_one_id_execute_once(url: str) -> None:
+    """64 parallel repeats store one deposit and all get its receipt."""
+    async with bank.open(url) as shop:
+        receipts = await asyncio.gather(
+            *(shop.execute(Deposit(account="a", amount=5), command_id="c-1") for _ in range(64))
+        )
+        assert len(set(receipts)) == 1
+        assert (await shop.state(Account, "a")).balance == 5
+
+
+async def test_many_at_once_under_one_id_are_none_of_them_rejected(url: str) -> None:
+    """64 parallel payments of one bill under one id pay it once, and nobody hears that it was paid."""
+    async with _bills().open(url) as shop:
+        receipts = await asyncio.gather(*(shop.execute(Pay(bill="b"), command_id="c-1") for _ in range(64)))
+        assert len(set(receipts)) == 1
+        assert await shop.store.head() == 1
+
+
+async def test_a_repeated_command_that_changed_nothing_stays_so(url: str) -> None:
+    """Having decided on nothing is remembered as well: the repeat is not decided anew."""
+    async with bank.open(url) as shop:
+        await shop.execute(Open(account="a"))
+        first = await shop.execute(Open(account="a"), command_id="c-1")
+        await shop.execute(Deposit(account="a", amount=1))
+        assert first.count == 0
+        assert await shop.execute(Open(account="a"), command_id="c-1") == first
+
+
+async def test_a_repeat_after_reopening_gives_the_first_receipt(tmp_path: Path) -> None:
+    """The log remembers ids, not the process."""
+    async with bank.open(f"sqlite:///{tmp_path}/bank.db") as shop:
+        first = await shop.execute(Deposit(account="a", amount=5), command_id="c-1")
+    async with bank.open(f"sqlite:///{tmp_path}/bank.db") as shop:
+        assert await shop.execute(Deposit(account="a", amount=5), command_id="c-1") == first
+
+
+@pytest.mark.parametrize("command_id", ["", "a\nb", "x" * 201])
+async def test_an_id_that_cannot_name_an_append_is_refused(command_id: str) -> None:
+    """Ids are short printable text."""
+    async with bank.open("memory://") as shop:
+        with pytest.raises(InvalidInput) as caught:
+            await shop.execute(Deposit(account="a", amount=5), command_id=command_id)
+        assert caught.value.code == "invalid-append-id"
