@@ -120,7 +120,7 @@ class CommandHandler:
         inner = _entity_in(hint)
         if inner is None:
             return Parameter(name, "provided", hint)
-        several = typing.get_origin(hint) is list
+        several = _is_list(hint)
         if entity_spec(inner).tag is not None and name not in self.command.__struct_fields__:
             raise DefinitionError(
                 f"handler {self.name} asks for {name}: {inner.__name__}, but {self.command.__name__} has no field "
@@ -183,8 +183,23 @@ def _loads(parameter: Parameter, command: Command) -> list[Loaded]:
     if spec.tag is None:
         return [Loaded(parameter.name, spec, None)]
     value = getattr(command, parameter.name)
-    ids = value if parameter.kind == "entities" else [value]
-    return [Loaded(parameter.name, spec, str(one)) for one in ids if one is not None]
+    if value is None:
+        return []
+    several = isinstance(value, (list, tuple, set, frozenset))
+    if several != (parameter.kind == "entities"):
+        raise DefinitionError(
+            f"{type(command).__name__}.{parameter.name} holds {'several ids' if several else 'one id'}, but the "
+            f"handler asks for {'one' if several else 'several'}. Annotate its parameter with "
+            f"{f'list[{spec.cls.__name__}]' if several else spec.cls.__name__}."
+        )
+    return [Loaded(parameter.name, spec, str(one)) for one in (value if several else [value]) if one is not None]
+
+
+def _is_list(hint: Any) -> bool:
+    """Whether it is ``list[…]``, or that or None."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return any(_is_list(part) for part in typing.get_args(hint))
+    return typing.get_origin(hint) is list
 
 
 def _is_command(hint: Any) -> bool:
