@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
+import msgspec
+
 from storied.domain.events import event_spec
-from storied.errors import InvalidEvent
+from storied.errors import InvalidQuery
 from storied.projections.applying import apply_page
 from storied.projections.projector import Projector
 from storied.store.documents import Documents
@@ -34,7 +36,7 @@ def stream_query(projector: Projector, key: str) -> Query | None:
             types_by_tag.setdefault(route.tag, set()).update(event_spec(event).names)
     try:
         return Query(tuple(QueryItem(tuple(sorted(t)), (f"{tag}:{key}",)) for tag, t in sorted(types_by_tag.items())))
-    except InvalidEvent:
+    except InvalidQuery:  # a key that can be no tag
         return None
 
 
@@ -42,10 +44,10 @@ async def document_at(store: EventStore, projector: Projector, key: str, query: 
     """The document's JSON as it was at the moment, from the events of *query*; None when it was not there."""
     stored: dict[str, str] = {}
     async for page in store.read(query, until=moment.position).pages(CHUNK):
-        steps = [step for step in projector.plan(moment.keeps(page.events)) if key in step.keys]
-        for change in projector.apply(steps, stored):
-            if change.key == key:
-                stored = {} if change.document is None else {key: change.document}
+        planned = projector.plan(moment.keeps(page.events))
+        steps = [msgspec.structs.replace(step, keys=(key,)) for step in planned if key in step.keys]
+        for change in projector.apply(steps, stored):  # the other documents of an event have no history here
+            stored = {} if change.document is None else {key: change.document}
     return stored.get(key)
 
 
