@@ -79,10 +79,8 @@ def make_lookup(
         _check_indexed(projector, by)
     elif by == projector.spec.key:
         by = None
-    if limit is not None and not (isinstance(limit, int) and 0 < limit <= MAX_LIMIT):
-        raise InvalidQuery(
-            f"limit={limit!r} is not from 1 to {MAX_LIMIT}. Take a smaller page and go on by its cursor."
-        )
+    if limit is not None and not (isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit <= MAX_LIMIT):
+        raise InvalidQuery(f"limit={limit!r} is not from 1 to {MAX_LIMIT}. Take such a page and go on by its cursor.")
     lookup = Lookup(tuple(criteria), by, descending, limit)
     if cursor is None:
         return lookup
@@ -106,7 +104,8 @@ def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Sca
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         asked, value, key = msgspec.json.decode(text, type=tuple[str, Scalar, str])
-    except (msgspec.MsgspecError, binascii.Error, ValueError, AttributeError, TypeError):
+        sort_key(value)
+    except (msgspec.MsgspecError, binascii.Error, ValueError, AttributeError, TypeError, InvalidQuery):
         raise InvalidQuery(
             "this cursor is not one that find() gave. Start from the first page.", code="bad-cursor"
         ) from None

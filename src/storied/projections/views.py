@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import msgspec
+
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
 from storied.errors import DefinitionError, NotCaughtUp
@@ -17,6 +19,7 @@ from storied.projections.runner import Runners
 from storied.store.documents import Documents, Lookup, Scalar
 from storied.store.moments import Moment, moment
 from storied.store.port import EventStore
+from storied.store.query import check_position
 
 POLL_SECONDS = 0.01
 V = TypeVar("V", bound=View)
@@ -59,9 +62,10 @@ class Views:
     ) -> Found[V]:
         """The documents that meet the criteria, in order, a page at a time."""
         projector = self._projector(view)
-        lookup = make_lookup(projector, where, order=order, limit=limit + 1, cursor=cursor)
+        lookup = make_lookup(projector, where, order=order, limit=limit, cursor=cursor)
         documents = await self._documents_at(projector, after, at, timeout)
-        hits, position = await documents.find(projector.table, lookup)
+        one_more = msgspec.structs.replace(lookup, limit=limit + 1)
+        hits, position = await documents.find(projector.table, one_more)
         more = len(hits) > limit
         hits = hits[:limit]
         decoded: list[Any] = [projector.decoder.decode(hit.document) for hit in hits]
@@ -115,6 +119,7 @@ class Views:
         return self._documents
 
     async def _reach(self, projector: Projector, position: int, timeout: float) -> None:
+        check_position("after", position)
         if self._runners is not None:
             await self._runners.by_name[projector.name].reached(position, timeout)
             return
