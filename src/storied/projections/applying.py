@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from storied.errors import ViewFailed
 from storied.projections.projector import Projector, Step
-from storied.store.documents import Checkpoint, Criterion, Documents, Lookup, sort_key
+from storied.store.documents import Checkpoint, Criterion, Documents, Lookup
 from storied.store.port import EventStore
 from storied.store.reading import Page
 from storied.store.records import Recorded
@@ -24,13 +24,20 @@ async def apply_page(
     Raises `CheckpointMovedError` when another process was quicker, and `ViewFailed` at an event that cannot be
     applied; the checkpoint then stands just before that event.
     """
-    try:
-        return await _commit(projector, documents, store, page, checkpoint)
-    except ViewFailed as failure:
-        before = [record for record in page.events if record.position < failure.position]
-        if failure.position - 1 > checkpoint.position:
-            await _commit(projector, documents, store, Page(before, failure.position - 1), checkpoint)
-        raise
+    failed: ViewFailed | None = None
+    while True:
+        try:
+            reached = await _commit(projector, documents, store, page, checkpoint)
+        except ViewFailed as failure:
+            failed = failure
+            if failed.position - 1 <= checkpoint.position:
+                raise
+            before = [record for record in page.events if record.position < failed.position]
+            page = Page(before, failed.position - 1)  # what comes before may hold an earlier failure
+            continue
+        if failed is not None:
+            raise failed
+        return reached
 
 
 async def _commit(
@@ -48,9 +55,7 @@ async def _touched(projector: Projector, documents: Documents, steps: Sequence[S
     """The stored documents that the steps may change, as JSON by key."""
     keys = list(dict.fromkeys(key for step in steps for key in step.keys))
     stored = await documents.load(projector.table, keys) if keys else {}
-    looked_for = {
-        (step.route.where, sort_key(getattr(step.event, step.route.where))) for step in steps if step.route.where
-    }
+    looked_for = {(step.route.where, step.wanted) for step in steps if step.route.where}
     for field, value in looked_for:
         hits, _ = await documents.find(projector.table, Lookup((Criterion(field, "=", value),)))
         stored.update({hit.key: hit.document for hit in hits})

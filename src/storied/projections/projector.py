@@ -15,18 +15,19 @@ from storied.domain.events import Event, EventSpec, event_spec
 from storied.domain.views import Delete, Route, View, ViewSpec
 from storied.errors import InvalidQuery, StoriedError, ViewFailed
 from storied.store.codec import EventTypes, decode_as
-from storied.store.documents import Change, Table, sort_key
+from storied.store.documents import Change, Scalar, Table, sort_key
 from storied.store.query import Query
 from storied.store.records import Recorded
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One event for one route: the keys it names, or the value to look for in the field `where`."""
+    """One event for one route: the keys it names, or the value that is `wanted` in the field `where`."""
 
     record: Recorded
     event: Event
     route: Route
-    keys: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    wanted: Scalar = None
 
 
 class Projector:
@@ -56,8 +57,10 @@ class Projector:
             try:
                 event = decode_as(spec, record)
                 for route in routes:
-                    keys = route.keys(event) if route.keys is not None else ()
-                    if keys or route.where is not None:
+                    if route.keys is None:
+                        wanted = sort_key(getattr(event, route.where)) if route.where else None
+                        steps.append(Step(record, event, route, wanted=wanted))
+                    elif keys := route.keys(event):
                         steps.append(Step(record, event, route, keys))
             except Exception as error:
                 raise self._failed(record, error) from error
@@ -71,7 +74,7 @@ class Projector:
         work = _Work(self, stored)
         for step in steps:
             try:
-                keys = step.keys if step.route.where is None else work.keys_where(step.route.where, step.event)
+                keys = step.keys if step.route.where is None else work.keys_where(step.route.where, step.wanted)
                 for key in keys:
                     work.apply(key, step)
             except Exception as error:
@@ -113,13 +116,11 @@ class _Work:
         self._documents[key] = None if isinstance(outcome, Delete) else document
         self._last[key] = step.record
 
-    def keys_where(self, field: str, event: Event) -> list[str]:
-        """The keys of documents whose field equals the event's, as they are by now."""
-        wanted = getattr(event, field)
+    def keys_where(self, field: str, wanted: Scalar) -> list[str]:
+        """The keys of documents whose field has that value, as they are by now, compared as `find` compares."""
         keys = dict.fromkeys((*self._stored, *self._documents))
-        return [
-            key for key in keys if (document := self._document(key)) is not None and getattr(document, field) == wanted
-        ]
+        documents = ((key, self._document(key)) for key in keys)
+        return [key for key, document in documents if document and sort_key(getattr(document, field)) == wanted]
 
     def changes(self) -> list[Change]:
         made = []

@@ -29,7 +29,7 @@ class ViewState(msgspec.Struct):
     view: str
     life: Life = "running"
     position: int = 0
-    error: ViewFailed | None = None
+    error: Exception | None = None
 
 
 class Runner:
@@ -54,17 +54,21 @@ class Runner:
                     await asyncio.sleep(RETRY_SECONDS)
         except ViewFailed as failure:
             log.error("%s", failure)
-            self.state.life, self.state.error = "failed", failure
             self._move(failure.position - 1)
-            self._wake(failure)
+            self._fail(failure)
         except StoreClosed:
             self.state.life = "stopped"
             self._wake(StoreClosed())
+        except Exception as error:
+            log.exception("view %s stopped", self.projector.name)
+            self._fail(error)  # whoever waits must hear of it at once
+            raise
 
     async def reached(self, position: int, timeout: float) -> None:
         """Returns once the view stands at *position* or beyond.
 
-        Raises `NotCaughtUp` when it does not within *timeout* seconds, `ViewFailed` when it stopped before.
+        Raises `NotCaughtUp` when it does not within *timeout* seconds, `ViewFailed` when it stopped before, and
+        whatever else stopped it.
         """
         if self.state.position >= position:
             return
@@ -105,6 +109,10 @@ class Runner:
         for future, wanted in self._waiting.items():
             if wanted <= position and not future.done():
                 future.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        self.state.life, self.state.error = "failed", error
+        self._wake(error)
 
     def _wake(self, error: Exception) -> None:
         for future in self._waiting:

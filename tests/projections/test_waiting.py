@@ -1,0 +1,228 @@
+"""Reading one's own writes: a reader waits for its view, and hears why when the view does not come."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storied import App, DefinitionError, Event, Id, InvalidQuery, NotCaughtUp, View, ViewFailed, on
+from storied.engines.memory.documents import MemoryDocuments
+from storied.testing.waiting import eventually
+from tests.projections.shop import Broken, Everything, OrderPage, Paid, Place, Placed, Totals, shop
+
+
+async def test_waiting_for_what_is_there_returns_at_once(url: str) -> None:
+    """A view that has seen the position answers, even with no time to wait."""
+    async with shop.open(url) as opened:
+        head = (await opened.record(Paid(order="o"))).position
+        await opened.wait(Totals, head)
+        assert await opened.get(Totals, "o", after=head, timeout=0) == Totals(order="o", paid=1)
+
+
+async def test_a_view_passes_events_that_it_does_not_handle(url: str) -> None:
+    """A position whose event is nothing to the view is reached all the same."""
+    async with shop.open(url) as opened:
+        head = (await opened.record(Placed(order="o", customer="c"), Broken(order="o"))).position
+        await opened.wait(Totals, head)
+
+
+async def test_not_caught_up_says_where_the_view_stands(url: str) -> None:
+    """What was wanted, where it is, how long was waited."""
+    async with shop.open(url) as opened:
+        head = (await opened.record(Paid(order="o"))).position
+        await opened.wait(Totals, head)
+        with pytest.raises(NotCaughtUp) as caught:
+            await opened.get(Totals, "o", after=head + 1, timeout=0.01)
+        error = caught.value
+        assert (error.view, error.wanted, error.position, error.timeout) == ("Totals", 2, 1, 0.01)
+
+
+async def test_waiters_are_woken_by_the_event_they_wait_for(url: str) -> None:
+    """Many tasks may wait for different positions that are still to come."""
+    async with shop.open(url) as opened:
+        waiting = [asyncio.create_task(opened.get(Totals, "o", after=n)) for n in range(1, 9)]
+        for _ in range(8):
+            await opened.record(Paid(order="o"))
+        paid = [document.paid for document in await asyncio.gather(*waiting) if document]
+        assert all(seen >= n for n, seen in enumerate(paid, 1))
+        assert len(paid) == 8
+
+
+@pytest.mark.parametrize("after", [-1, "1", True, 1.0, 2**63])
+async def test_what_is_no_position_is_refused(after: Any) -> None:
+    """A position is a whole number from 0."""
+    async with shop.open("memory://") as opened:
+        with pytest.raises(InvalidQuery):
+            await opened.get(Totals, "o", after=after)
+
+
+async def test_a_process_without_views_reads_those_of_another(tmp_path: Path) -> None:
+    """One process runs the views, the other one commands and reads its own writes."""
+    url = f"sqlite:///{tmp_path}/shop.db"
+    async with shop.open(url) as _, shop.open(url, views=False) as commanding:
+        receipt = await commanding.execute(Place(order="o"))
+        page = await commanding.get(OrderPage, "o", after=receipt.position)
+        assert page is not None
+        assert [found.id for found in await commanding.find(OrderPage, after=receipt.position)] == ["o"]
+
+
+async def test_without_anybody_who_runs_the_views_they_do_not_move(tmp_path: Path) -> None:
+    """views=False waits for others, and says that there may be none."""
+    async with shop.open(f"sqlite:///{tmp_path}/shop.db", views=False) as opened:
+        receipt = await opened.execute(Place(order="o"))
+        with pytest.raises(NotCaughtUp, match="see that a process runs the views"):
+            await opened.get(OrderPage, "o", after=receipt.position, timeout=0.05)
+
+
+async def test_a_poison_event_stops_the_view_at_its_position(url: str) -> None:
+    """The error names position, type and reason; everything before is committed, nothing after is applied."""
+    async with shop.open(url) as opened:
+        events = [Placed(order="a", customer="c"), Paid(order="a"), Broken(order="a"), Paid(order="a")]
+        head = (await opened.record(*events)).position
+        with pytest.raises(ViewFailed) as caught:
+            await opened.wait(OrderPage, head)
+        error = caught.value
+        assert (error.view, error.position, error.type) == ("OrderPage", 3, "Broken")
+        assert "ValueError: nobody can apply a" in str(error)
+        page = await opened.get(OrderPage, "a", after=2)
+        assert page is not None
+        assert (page.paid, page.positions) == (1, [2])
+
+
+async def test_a_failed_view_tells_everyone_who_asks_later(url: str) -> None:
+    """Whoever wants more than it has hears of the failure at once."""
+    async with shop.open(url) as opened:
+        await opened.record(Broken(order="a"))
+        for _ in range(2):
+            with pytest.raises(ViewFailed):
+                await opened.wait(OrderPage, 1)
+
+
+async def test_a_failed_view_leaves_the_others_alone(url: str) -> None:
+    """Commands and other views go on."""
+    async with shop.open(url) as opened:
+        await opened.record(Broken(order="a"))
+        with pytest.raises(ViewFailed):
+            await opened.wait(OrderPage, 1)
+        head = (await opened.record(Paid(order="a"))).position
+        assert await opened.get(Totals, "a", after=head) == Totals(order="a", paid=1)
+
+
+class Added(Event):
+    sum: Id
+    value: int
+
+
+def _summing(fail_at: tuple[int, ...], spoil_at: tuple[int, ...] = ()) -> tuple[App, Any]:
+    """An app whose view fails at some values, and at others leaves a document that cannot be stored."""
+    app = App("summing")
+
+    class Sums(View):
+        sum: Id
+        value: int = 0
+
+        @on
+        def added(self, event: Added) -> None:
+            if event.value in fail_at:
+                raise RuntimeError("no such sum")
+            self.value = "spoilt" if event.value in spoil_at else event.value  # type: ignore[assignment]
+
+    app.view()(Sums)
+    return app, Sums
+
+
+async def test_a_mended_view_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Opened again with mended code it applies the event that it failed at, and what came after."""
+    url = f"sqlite:///{tmp_path}/sums.db"
+    broken, sums = _summing(fail_at=(3,))
+    async with broken.open(url) as opened:
+        head = (await opened.record(*(Added(sum="s", value=n) for n in range(1, 6)))).position
+        with pytest.raises(ViewFailed):
+            await opened.wait(sums, head)
+    mended, sums = _summing(fail_at=())
+    async with mended.open(url) as opened:
+        assert await opened.get(sums, "s", after=head) == sums(sum="s", value=5)
+
+
+@pytest.mark.parametrize(
+    ("fail_at", "spoil_at"), [((3,), ()), ((), (3, 5)), ((6,), (3, 5)), ((3, 5), ()), ((), (3, 4, 5, 6))]
+)
+async def test_a_view_stops_before_the_first_of_several_poison_events(
+    url: str, fail_at: tuple[int, ...], spoil_at: tuple[int, ...]
+) -> None:
+    """Also when a later one is noticed first: the first is named, and all before it is committed."""
+    app, sums = _summing(fail_at, spoil_at)
+    async with app.open(url) as opened:
+        head = (await opened.record(*(Added(sum=f"s-{n % 2}", value=n) for n in range(1, 7)))).position
+        with pytest.raises(ViewFailed) as caught:
+            await opened.wait(sums, head)
+        assert caught.value.position == 3
+        assert [(found.sum, found.value) for found in await opened.find(sums, after=2)] == [("s-0", 2), ("s-1", 1)]
+
+
+class Meant(Event):
+    sum: Id
+    value: object = None
+
+
+async def test_an_event_whose_value_cannot_be_looked_for_is_a_poison_event(url: str) -> None:
+    """A where= field without an order stops the view with its position, and does not kill its task."""
+    app = App("meaning")
+
+    class Meanings(View, indexes=["value"]):
+        sum: Id
+        value: object = None
+
+        @on(where="value")
+        def meant(self, event: Meant) -> None: ...
+
+    app.view()(Meanings)
+    async with app.open(url) as opened:
+        head = (await opened.record(Meant(sum="s", value="text"), Meant(sum="s", value=[1]))).position
+        with pytest.raises(ViewFailed, match="cannot be indexed"):
+            await opened.wait(Meanings, head)
+
+
+async def test_whatever_stops_a_view_is_told_to_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits out the deadline for a view whose task has ended."""
+    app, sums = _summing(fail_at=())
+    heard: list[type[BaseException]] = []
+
+    async def use() -> None:
+        async with app.open("memory://") as opened:
+            head = (await opened.record(Added(sum="s", value=1))).position
+            try:
+                await opened.wait(sums, head)
+            except MemoryError as error:
+                heard.append(type(error))
+
+    monkeypatch.setattr(MemoryDocuments, "load", _out_of_memory)
+    with pytest.raises(MemoryError):  # and the block does not end as if nothing had been
+        await use()
+    assert heard == [MemoryError]
+
+
+async def _out_of_memory(*arguments: object) -> None:
+    raise MemoryError("the engine gave up")
+
+
+async def test_closing_the_app_ends_its_views(url: str) -> None:
+    """No task of a view outlives the block."""
+    async with shop.open(url) as opened:
+        await eventually(_view_tasks)
+        await opened.wait(Everything, 0)
+    assert not _view_tasks()
+
+
+def _view_tasks() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("storied-view-")]
+
+
+def test_a_views_name_and_class_go_together() -> None:
+    """Another class of the same name cannot be registered beside it."""
+    other = type("OrderPage", (View,), {"__annotations__": {"id": Id}})
+    with pytest.raises(DefinitionError, match="two views are called OrderPage"):
+        shop.view()(other)
