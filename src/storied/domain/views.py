@@ -147,7 +147,11 @@ def _one_key(field: str) -> KeysOf:
 
 
 def _keys_by(function: Callable[[Any], Any]) -> KeysOf:
-    return lambda event: _flat(function(event))
+    def keys(event: Any) -> tuple[str, ...]:
+        found = function(event)
+        return _flat(found if isinstance(found, str) or not isinstance(found, Iterable) else list(found))
+
+    return keys
 
 
 def _keys_at(path: list[str]) -> KeysOf:
