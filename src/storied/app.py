@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 from storied.commands.execute import Executor
 from storied.commands.providing import Providers
 from storied.domain.commands import Command, CommandHandler, register_handler
-from storied.domain.dispatch import find_handlers
-from storied.domain.entities import Entity
+from storied.domain.entities import Entity, entity_spec
 from storied.domain.events import Event
 from storied.domain.hints import visible_names
 from storied.domain.times import Clock, utc_now
@@ -131,10 +130,8 @@ class App:
         classes: list[type[Event]] = []
         for handler in self._handlers.values():
             classes.extend(handler.returns)
-        for owner in (*self.entities.values(), *self._views.values()):
-            classes.extend(_handled(owner))
+        for entity in self.entities.values():
+            classes.extend(entity_spec(entity).handlers)
+        for view in self._views.values():
+            classes.extend(view_spec(view).routes)
         return EventTypes(classes)
-
-
-def _handled(owner: type) -> list[type[Event]]:
-    return list(find_handlers(owner))
