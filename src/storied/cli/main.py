@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
 
-from storied.cli import append, find, get, history, state, stats, streams, tail
+from storied.cli import append, demo, find, get, history, state, stats, streams, tail
 from storied.cli.failures import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code, sentence
 from storied.cli.places import is_debugging
 from storied.cli.printing import Output
 from storied.cli.verb import Parser, Verb
 
 VERBS: tuple[Verb, ...] = (
+    demo.VERB,
     append.VERB,
     tail.VERB,
     history.VERB,

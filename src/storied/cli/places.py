@@ -42,7 +42,7 @@ def store_url(arguments: Namespace, *, make: bool = False) -> str:
     given: str | None = arguments.store or os.environ.get(STORE_VARIABLE)
     if not given:
         raise UsageProblem(f"no store is named. Give one with --store shop.db, or set {STORE_VARIABLE}.")
-    url = given if "://" in given else f"sqlite:///{_quoted(given)}"
+    url = given_url(given)
     if url == "memory://":
         raise UsageProblem(
             "memory:// ends with its process, so there is nothing to find. Name a file: --store shop.db."
@@ -51,10 +51,15 @@ def store_url(arguments: Namespace, *, make: bool = False) -> str:
     if not make and _is_missing(path):
         raise StoreUnavailable(
             f"there is no store at {path}. Correct --store (or {STORE_VARIABLE}); a store is made by the first "
-            "`storied append` or by your app.",
+            "`storied append`, by `storied demo`, or by your app.",
             code="no-store",
         )
     return url
+
+
+def given_url(given: str) -> str:
+    """The URL that was typed; a bare path names a SQLite file."""
+    return given if "://" in given else f"sqlite:///{_quoted(given)}"
 
 
 def load_app(arguments: Namespace) -> App:
