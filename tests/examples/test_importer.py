@@ -66,6 +66,18 @@ async def test_the_past_is_what_had_happened_by_then(folder: Path, url: str, tim
         assert await shop.count(OrderPage, by="status", at=then) == Books(folder).counts_at(time)
 
 
+async def test_payments_happen_at_the_approval(folder: Path, url: str) -> None:
+    """They have no time of their own: it is that of the approval, and where there was none that of the order."""
+    await import_olist(folder, url)
+    async with app.open(url) as shop:
+        pages = await shop.find(OrderPage, limit=100)
+    rows = {row["order_id"]: row for row in Books(folder).orders}
+    shown = {page.order: {str(p.at.astimezone(BRAZIL))[:19] for p in page.payments} for page in pages}
+    assert shown == {
+        order: {row["order_approved_at"] or row["order_purchase_timestamp"]} for order, row in rows.items()
+    }
+
+
 async def test_reviews_are_kept_as_they_are(folder: Path, url: str) -> None:
     """Two reviews of one order are both on its page, one review of two orders is on both, line ends stay."""
     await import_olist(folder, url)
