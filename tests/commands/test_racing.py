@@ -11,6 +11,7 @@ import pytest
 from storied import App, Command, Conflict, Entity, Event, Id, Query, QueryItem, Rejected, on
 from storied.commands.execute import ATTEMPTS, Request
 from storied.engines.memory.store import MemoryStore
+from storied.testing.waiting import eventually
 from tests.commands.bank import (
     Account,
     Deposit,
@@ -171,6 +172,34 @@ async def test_a_counter_counts_every_concurrent_command(url: str) -> None:
         numbers = [record.payload async for record in shop.store.read()]
         assert [event["number"] for event in numbers if isinstance(event, dict)] == list(range(1, RACERS + 1))
         assert sorted(receipt.position for receipt in receipts) == list(range(1, RACERS + 1))
+
+
+async def test_a_crowd_on_one_entity_gets_through(url: str) -> None:
+    """Many more than a command has attempts: those who lost queue up, so that nobody loses every time."""
+    crowd = 10 * ATTEMPTS
+    async with bank.open(url) as shop:
+        await asyncio.gather(*(shop.execute(Deposit(account="a", amount=1)) for _ in range(crowd)))
+        assert (await shop.state(Account, "a")).balance == crowd
+
+
+async def test_crossing_commands_do_not_wait_for_each_other_for_ever(url: str) -> None:
+    """Transfers in both directions between the same accounts all come to an end."""
+    async with bank.open(url) as shop:
+        await shop.record(Deposited(account="a", amount=100), Deposited(account="b", amount=100))
+        pairs = [("a", "b"), ("b", "a")] * 50
+        await asyncio.gather(*(shop.execute(Transfer(source=s, target=t, amount=1)) for s, t in pairs))
+        assert [(await shop.state(Account, name)).balance for name in "ab"] == [100, 100]
+
+
+async def test_a_cancelled_command_lets_the_next_one_have_its_turn(url: str) -> None:
+    """Callers that give up hold nobody up."""
+    async with bank.open(url) as shop:
+        tasks = [asyncio.create_task(shop.execute(Deposit(account="a", amount=1))) for _ in range(RACERS)]
+        await eventually(lambda: any(task.done() for task in tasks))
+        for task in tasks[::2]:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert not [outcome for outcome in outcomes[1::2] if isinstance(outcome, BaseException)]
 
 
 async def test_a_rule_over_two_entities_holds_under_concurrency(url: str) -> None:

@@ -1,7 +1,7 @@
 """Execute a command: load, decide, append.
 
 The decision is pure and belongs to the handler. This module owns only the race: when another writer got there
-first, the command is decided again on what is now true.
+first, the command is decided again on what is now true, in turn with the others of this process that lost.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
-from storied.commands.loading import load
+from storied.commands.loading import boundary_items, load
 from storied.commands.providing import Providers
+from storied.commands.turns import Turns
 from storied.domain.commands import Command, CommandHandler, Context
 from storied.domain.ids import new_id
 from storied.domain.times import Clock
@@ -39,6 +42,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
 
 
+class _Asked(msgspec.Struct):
+    """A command with all that its attempts have in common; `command_id` is the one that was given, if any."""
+
+    command: Command
+    handler: CommandHandler
+    command_id: str | None
+    fingerprint: bytes
+    context: Context
+    metadata: str
+    provided: Mapping[Any, Any] = {}
+
+
 class Executor:
     """Executes commands on one store by the handlers of one app."""
 
@@ -46,17 +61,50 @@ class Executor:
         self, store: EventStore, handlers: Mapping[type[Command], CommandHandler], providers: Providers, clock: Clock
     ) -> None:
         self._store, self._handlers, self._providers, self._clock = store, handlers, providers, clock
+        self._turns = Turns()
 
     async def execute(self, command: Command, request: Request) -> Receipt:
         """The receipt of what *command* changed; its count is 0 when there was nothing to change.
 
         Raises `Rejected` as the handler raised it, `InvalidCommand`, and `Conflict` once every attempt has lost.
         """
-        handler = self._handler(command)
-        fingerprint = command_fingerprint(command)
-        first = await self._first_receipt(request, fingerprint)
+        asked = self._asked(command, request)
+        first = await self._first_receipt(asked)
         if first is not None:
             return first
+        asked.provided = await self._providers.for_handler(asked.handler)
+        with suppress(Conflict):
+            return await self._attempt(asked)
+        async with self._turns.take(boundary_items(asked.handler.boundary(command))):
+            for attempt in range(2, ATTEMPTS):
+                await asyncio.sleep(pause(attempt))
+                with suppress(Conflict):
+                    return await self._attempt(asked)
+            await asyncio.sleep(pause(ATTEMPTS))
+            return await self._attempt(asked)
+
+    async def _attempt(self, asked: _Asked) -> Receipt:
+        """Loads, decides and appends once. Raises `Conflict` when somebody was quicker."""
+        basis = await load(self._store, asked.handler.boundary(asked.command))
+        try:
+            events = asked.handler.decide(asked.command, basis.entities, asked.context.again(), asked.provided)
+        except Exception:
+            first = await self._first_receipt(asked)  # the same command may have been executed just now
+            if first is not None:
+                return first
+            raise
+        if not events and asked.command_id is None:
+            return Receipt(asked.context.command_id, basis.position, 0)
+        return await self._store.append(
+            [encode(event, asked.metadata) for event in events],
+            condition=basis.condition,
+            append_id=asked.context.command_id,
+            fingerprint=asked.fingerprint,
+        )
+
+    def _asked(self, command: Command, request: Request) -> _Asked:
+        handler = self._handler(command)
+        fingerprint = command_fingerprint(command)
         context = Context(
             now=self._clock(),
             command_id=request.command_id or new_id(),
@@ -65,34 +113,11 @@ class Executor:
             headers=request.headers,
         )
         metadata = metadata_text(_metadata(type(command).__name__, request, context))
-        provided = await self._providers.for_handler(handler)
-        for attempt in range(1, ATTEMPTS + 1):
-            basis = await load(self._store, handler.boundary(command))
-            try:
-                events = handler.decide(command, basis.entities, context.again(), provided)
-            except Exception:
-                first = await self._first_receipt(request, fingerprint)  # a repeat may have been quicker just now
-                if first is not None:
-                    return first
-                raise
-            try:
-                if not events and request.command_id is None:
-                    return Receipt(context.command_id, basis.position, 0)
-                return await self._store.append(
-                    [encode(event, metadata) for event in events],
-                    condition=basis.condition,
-                    append_id=context.command_id,
-                    fingerprint=fingerprint,
-                )
-            except Conflict:
-                if attempt == ATTEMPTS:
-                    raise
-                await asyncio.sleep(pause(attempt))
-        raise AssertionError("the last attempt returns or raises")
+        return _Asked(command, handler, request.command_id, fingerprint, context, metadata)
 
-    async def _first_receipt(self, request: Request, fingerprint: bytes) -> Receipt | None:
+    async def _first_receipt(self, asked: _Asked) -> Receipt | None:
         """What the command changed when it came before under this id. Raises `AppendIdReused`."""
-        return None if request.command_id is None else await self._store.receipt(request.command_id, fingerprint)
+        return None if asked.command_id is None else await self._store.receipt(asked.command_id, asked.fingerprint)
 
     def _handler(self, command: Command) -> CommandHandler:
         handler = self._handlers.get(type(command))

@@ -30,6 +30,11 @@ def entity_item(spec: EntitySpec, entity_id: str | None) -> QueryItem:
     return QueryItem(tuple(sorted(spec.types())), spec.tags(entity_id))
 
 
+def boundary_items(boundary: Iterable[Loaded]) -> tuple[QueryItem, ...]:
+    """The events that the boundary's entities are made of, an item for each entity."""
+    return tuple(dict.fromkeys(entity_item(loaded.spec, loaded.entity_id) for loaded in boundary))
+
+
 async def load(store: EventStore, boundary: Sequence[Loaded]) -> Basis:
     """The entities of the boundary as of one moment, and the condition under which they are still true.
 
@@ -38,7 +43,7 @@ async def load(store: EventStore, boundary: Sequence[Loaded]) -> Basis:
     wanted = {(loaded.spec, loaded.entity_id): new_entity(loaded.spec, loaded.entity_id) for loaded in boundary}
     if not wanted:
         return Basis({}, None, 0)
-    query = Query(tuple(dict.fromkeys(entity_item(spec, entity_id) for spec, entity_id in wanted)))
+    query = Query(boundary_items(boundary))
     position = 0
     async for page in store.read(query).pages():
         for (spec, entity_id), entity in wanted.items():
