@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -303,3 +304,14 @@ def test_fields_of_a_later_version_are_not_in_the_way() -> None:
     assert decode_as(EventTypes([Sent]).by_name["Sent"], placed(NewEvent("Sent", '{"parcel":1,"x":2}'), 1, 0)) == Sent(
         parcel=1
     )
+
+
+def test_a_time_in_a_repeated_hour_is_stored() -> None:
+    """A local time that the end of summer time repeats keeps its offset, and is not called changed."""
+
+    class Moved(Event):
+        at: datetime
+
+    moved = Moved(at=datetime(2018, 2, 17, 23, 30, tzinfo=timezone(timedelta(hours=-2))))
+    repeated = Moved(at=datetime(2018, 2, 17, 23, 30, tzinfo=ZoneInfo("America/Sao_Paulo")))
+    assert encode(repeated).data == encode(moved).data
