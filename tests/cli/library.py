@@ -110,8 +110,9 @@ class BookPage(View, indexes=["reader", "price", "shelf", "due", "lent", "loans"
 
 
 @app.view()
-class ReaderPage(View):
+class ReaderPage(View, indexes=["limit"]):
     reader: Id
+    limit: int = 3
 
     @on
     def joined(self, event: ReaderJoined) -> None:

@@ -150,6 +150,14 @@ def test_a_question_that_cannot_be_asked_is_a_mistake_in_typing(shell: Shell, wo
     assert done.err.startswith("storied: ")
 
 
+def test_a_key_is_for_get_and_some_names_are_taken(shell: Shell) -> None:
+    """A criterion on the key, or on a field that is called like an argument of find(), gets a sentence of its own."""
+    assert "storied get BookPage KEY" in shell("find", "BookPage", "book=b-1").err
+    done = shell("find", "ReaderPage", "limit=3")
+    assert done.code == 2
+    assert "argument of that name" in done.err
+
+
 @pytest.mark.parametrize("words", [("state", "Shelf", "1"), ("get", "ShelfPage", "1"), ("find", "ShelfPage")])
 def test_an_unknown_name_is_told_with_those_there_are(shell: Shell, words: tuple[str, ...]) -> None:
     """The message lists what the app has."""

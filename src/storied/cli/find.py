@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 import msgspec
 
 from storied.cli.asking import add_view_options, asked
+from storied.cli.failures import UsageProblem
 from storied.cli.printing import Output
 from storied.cli.times import parse_count
 from storied.cli.values import check_field, parse_criteria, value_text
 from storied.cli.verb import Verb
 from storied.domain.views import View, view_spec
+from storied.opened import OpenApp
+
+_TAKEN = set(signature(OpenApp.find).parameters) - {"where"}
 
 
 def _add_options(parser: ArgumentParser) -> None:
@@ -38,7 +43,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
             after=it.after,
             at=arguments.at,
             timeout=arguments.timeout,
-            **parse_criteria(it.view, arguments.where),
+            **_criteria(it.view, arguments.where),
         )
     position = max(found.position, it.position) if arguments.at is None else it.position
     if out.json:
@@ -54,6 +59,20 @@ async def _run(arguments: Namespace, out: Output) -> None:
     _print(out, found, columns)
     shown = "1 document" if len(found) == 1 else f"{len(found)} documents"
     out.line(f"{shown} at position {position}", f"; more: --cursor {found.cursor}" if found.cursor else "")
+
+
+def _criteria(view: type[View], words: Sequence[str]) -> dict[str, Any]:
+    """What to ask for. Raises `UsageProblem`, also for fields that `find` cannot be asked for by name."""
+    where = parse_criteria(view, words)
+    key = view_spec(view).key
+    if key in where:
+        raise UsageProblem(
+            f"{key} is the key of {view.__name__}. Ask for one document: storied get {view.__name__} KEY."
+        )
+    taken = sorted(where.keys() & _TAKEN)
+    if taken:
+        raise UsageProblem(f"a field called {taken[0]} cannot be asked for: find() has an argument of that name.")
+    return where
 
 
 def _columns(view: type[View], fields: str | None) -> list[str]:
