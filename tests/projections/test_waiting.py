@@ -123,11 +123,13 @@ def _summing(fail_at: tuple[int, ...], spoil_at: tuple[int, ...] = ()) -> tuple[
     class Sums(View):
         sum: Id
         value: int = 0
+        seen: list[int] = []
 
         @on
         def added(self, event: Added) -> None:
             if event.value in fail_at:
                 raise RuntimeError("no such sum")
+            self.seen.append(event.value)
             self.value = "spoilt" if event.value in spoil_at else event.value  # type: ignore[assignment]
 
     app.view()(Sums)
@@ -144,7 +146,7 @@ async def test_a_mended_view_goes_on_where_it_stopped(tmp_path: Path) -> None:
             await opened.wait(sums, head)
     mended, sums = _summing(fail_at=())
     async with mended.open(url) as opened:
-        assert await opened.get(sums, "s", after=head) == sums(sum="s", value=5)
+        assert await opened.get(sums, "s", after=head) == sums(sum="s", value=5, seen=[1, 2, 3, 4, 5])
 
 
 @pytest.mark.parametrize(
