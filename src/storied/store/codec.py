@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -156,12 +157,24 @@ def _too_deep(name: str) -> InvalidEvent:
     return InvalidEvent(f"{name} is nested deeper than {MAX_NESTING} levels. Flatten it.", code="too-deep")
 
 
-def _equal(one: object, other: object) -> bool:
-    """Whether the two are the same; JSON decides where Python calls a time in a repeated hour unlike itself."""
+def _equal(one: Any, other: Any) -> bool:
+    """Whether the two are the same, a time in a repeated hour too, which Python calls unlike itself in another zone."""
     try:
-        return one == other or msgspec.to_builtins(one) == msgspec.to_builtins(other)
+        if one == other:
+            return True
     except ArithmeticError:  # a signalling NaN raises when it is compared
         return False
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return one.isoformat() == other.isoformat()
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, msgspec.Struct):
+        return all(_equal(getattr(one, field), getattr(other, field)) for field in one.__struct_fields__)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    return False
 
 
 def _first_difference(event: Event, back: Event) -> str:
