@@ -91,8 +91,8 @@ def _tags_branch(item: QueryItem, after: int, until: int) -> tuple[str, tuple[Pa
 def _many_streams_branch(
     types: tuple[str, ...], tags: list[str], after: int, until: int
 ) -> tuple[str, tuple[Parameter, ...]]:
-    sql = (
-        "SELECT t.position FROM json_each(?) AS wanted CROSS JOIN event_tag AS t "
+    sql = (  # DISTINCT: an event that carries several of the tags is still one event
+        "SELECT DISTINCT t.position FROM json_each(?) AS wanted CROSS JOIN event_tag AS t "
         "ON t.tag = wanted.value AND t.position > ? AND t.position <= ?" + _types_filter(types)
     )
     return sql, (msgspec.json.encode(tags).decode(), after, until, *types)

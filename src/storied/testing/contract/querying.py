@@ -46,6 +46,10 @@ SHAPES: dict[str, tuple[Query, list[int]]] = {
     "a type named twice": (Query((QueryItem(types=("Paid", "Paid")),)), [3, 5]),
     "a tag named twice": (Query((QueryItem(tags=("owner:o", "owner:o")),)), [2, 6, 7]),
     "an item named twice": (Query((QueryItem(tags=("owner:o",)), QueryItem(tags=("owner:o",)))), [2, 6, 7]),
+    "four streams, some events in several": (
+        Query(tuple(QueryItem(tags=(tag,)) for tag in ("account:a", "account:b", "account:c", "owner:o"))),
+        [1, 2, 3, 5, 6, 7],
+    ),
     "types in any order": (Query((QueryItem(types=("Paid", "Closed"), tags=("owner:o", "account:b")),)), [6]),
     "an unknown type": (Query.of(types=["Never"]), []),
     "an unknown tag": (Query.of(tags=["account:z"]), []),
