@@ -52,10 +52,14 @@ class Lane(Generic[C, R]):
         threading.Thread(target=self._work, args=(start, opened), name=self._name, daemon=True).start()
         await asyncio.shield(opened)
 
-    def submit(self, request: R) -> asyncio.Future[Any]:
-        """The future result of *request*. Raises `StoreClosed`, and `StoreUnavailable` in a forked process."""
+    def check_open(self) -> None:
+        """Raises `StoreClosed` once the lane takes nothing more."""
         if self._closed is not None:
             raise StoreClosed
+
+    def submit(self, request: R) -> asyncio.Future[Any]:
+        """The future result of *request*. Raises `StoreClosed`, and `StoreUnavailable` in a forked process."""
+        self.check_open()
         if os.getpid() != self._process:
             raise StoreUnavailable(
                 "this store was opened before the process forked, and SQLite cannot be used across a fork. Nothing "

@@ -80,6 +80,7 @@ class SqliteStore:
         fingerprint: bytes | None = None,
     ) -> Receipt:
         """As the port says; appends of many tasks share one commit."""
+        self._writer.check_open()
         receipt: Receipt = await self._writer.submit(checked_request(events, condition, append_id, fingerprint))
         self._room.head_is(receipt.position)
         return receipt
@@ -106,6 +107,7 @@ class SqliteStore:
 
     async def receipt(self, append_id: str, fingerprint: bytes | None = None) -> Receipt | None:
         """As the port says."""
+        self._writer.check_open()
         check_append_id(append_id)
         stored = await self._read(lambda connection: find_append(connection, append_id))
         return known_receipt(append_id, stored, fingerprint)
