@@ -1,0 +1,17 @@
+"""Random histories are told alike by both engines, and by a plain list."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.differential.machine import HistoryMachine
+
+HISTORIES = settings(
+    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
+)
+
+
+@pytest.mark.timeout(240)  # finding a difference takes seconds, making it small a minute
+def test_both_engines_tell_every_history_alike() -> None:
+    """Receipts, refusals, pages, subscriptions and the whole log are equal, to the byte."""
+    run_state_machine_as_test(HistoryMachine, settings=HISTORIES)
