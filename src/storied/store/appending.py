@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zlib import crc32
 
 import msgspec
 
@@ -29,6 +30,13 @@ class Stored(msgspec.Struct, frozen=True):
 
     receipt: Receipt
     fingerprint: bytes | None
+
+
+def receipt_checksum(stored: Stored) -> int:
+    """CRC-32 of all that is remembered of an append: what shows damage to it, as an event's digest does."""
+    receipt, fingerprint = stored.receipt, stored.fingerprint
+    text = f"{receipt.append_id}\n{receipt.position}\n{receipt.count}\n"
+    return crc32(text.encode() if fingerprint is None else text.encode() + b"=" + fingerprint)
 
 
 def checked_request(

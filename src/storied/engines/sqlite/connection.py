@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import apsw
 
-from storied.errors import StoreError, StoreUnavailable
+from storied.errors import StoreCorrupt, StoreError, StoreUnavailable
 
 K = TypeVar("K", bound=apsw.Connection)
 Synchronous = Literal["full", "normal"]
@@ -44,6 +44,7 @@ def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> ap
         raise unavailable(path, error) from error
     try:
         connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.transaction_mode = "IMMEDIATE"  # a read that turns into a write would not wait for its turn
         _check_kind(connection, path, application_id)
         _set_wal(connection, path)
         connection.pragma("synchronous", _LEVELS[synchronous])
@@ -93,7 +94,7 @@ def make_schema(connection: apsw.Connection, sql: str, table: str, application_i
     """Makes the tables in one transaction unless *table* is there; whether it made them."""
     made = False
     with connection:
-        if not connection.table_exists(None, table):
+        if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = ?", (table,)).get:
             connection.execute(sql)
             connection.pragma("application_id", application_id)
             made = True
@@ -121,6 +122,8 @@ def unavailable(path: Path, error: Exception) -> StoreError:
         return StoreUnavailable(
             f"{path} cannot be written. Give this process write permission on it and its folder.", code="read-only"
         )
+    if isinstance(error, UnicodeDecodeError):
+        return StoreCorrupt(f"{path} is damaged: it holds text that is not UTF-8. Restore a backup and compare.")
     if isinstance(error, apsw.CorruptError):
         return StoreUnavailable(f"{path} is damaged: {error}. Restore a backup beside it and compare.", code="damaged")
     return StoreUnavailable(f"{path} cannot be used: {error}. See to the file and its folder.", code="cannot-open")
@@ -128,9 +131,8 @@ def unavailable(path: Path, error: Exception) -> StoreError:
 
 def _check_kind(connection: apsw.Connection, path: Path, application_id: int) -> None:
     """Passes an empty database or one of ours."""
-    found = connection.pragma("application_id")
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
-    if found != application_id and tables:
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get  # first: another process may be making them
+    if tables and connection.pragma("application_id") != application_id:
         raise StoreUnavailable(
             f"{path} is a SQLite database, but not the kind of storied file expected. Give another path.",
             code="not-a-store",

@@ -36,6 +36,16 @@ CREATE TRIGGER event_tag_delete BEFORE DELETE ON event_tag BEGIN SELECT RAISE(AB
 CREATE TRIGGER append_update BEFORE UPDATE ON append BEGIN SELECT RAISE(ABORT, 'storied: events never change'); END;
 CREATE TRIGGER append_delete BEFORE DELETE ON append BEGIN SELECT RAISE(ABORT, 'storied: events never change'); END;
 
+-- name: add_checksum
+-- What makes a damaged row of `append` known, as the digest does for an event; NULL in rows of older versions.
+ALTER TABLE append ADD COLUMN checksum INTEGER;
+
+-- name: add_facts
+INSERT INTO store (name, value) VALUES (?, ?);
+
+-- name: facts
+SELECT name, value FROM store;
+
 -- name: last_event
 -- The head and the time of the last event.
 SELECT position, recorded_at FROM event ORDER BY position DESC LIMIT 1;
@@ -51,7 +61,7 @@ INSERT INTO event (position, id, type, version, tags, data, metadata, recorded_a
 INSERT INTO event_tag (tag, position, type)
 
 -- name: insert_append
-INSERT INTO append (id, position, count, fingerprint)
+INSERT INTO append (id, position, count, fingerprint, checksum)
 
 -- name: find_appends
 -- What is remembered under the ids in a JSON array.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 import apsw
 
@@ -24,7 +25,7 @@ from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.waiting import WaitingRoom
 from storied.engines.sqlite.writing import Writer, find_append
-from storied.errors import StoreUnavailable
+from storied.errors import StoreCorrupt, StoreUnavailable
 from storied.store.appending import AppendRequest, check_append_id, checked_request, known_receipt
 from storied.store.port import Conditions
 from storied.store.query import Query
@@ -60,7 +61,13 @@ class SqliteStore:
 
         def start_writing() -> Writer:
             connection = open_writer(path, synchronous, APPLICATION_ID)
-            store.identity = _prepare(connection, path)
+            try:
+                store.identity = _prepare(connection, path)
+            except BaseException as error:
+                connection.close()
+                if isinstance(error, (apsw.Error, UnicodeDecodeError)):
+                    raise unavailable(path, error) from error
+                raise
             return Writer(connection, path, clock)
 
         await store._writer.start(start_writing)
@@ -137,7 +144,7 @@ class SqliteStore:
     async def _read(self, work: Callable[[LogConnection], T]) -> T:
         try:
             result: T = await self._reader.submit(work)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise unavailable(self.path, error) from error
         return result
 
@@ -149,20 +156,35 @@ def _close_writer(writer: Writer) -> None:
 def _prepare(connection: apsw.Connection, path: Path) -> str:
     """Makes the schema when the file is new; the log's identity.
 
-    Raises `StoreUnavailable` for a file that a newer storied wrote.
+    Raises `StoreUnavailable` for a file that a newer storied wrote, and `StoreCorrupt` for one whose own description
+    is damaged.
     """
     make_schema(connection, _SQL["schema"], "store", APPLICATION_ID)
     with connection:
-        connection.executemany(
-            "INSERT INTO store (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            [("format", FORMAT), ("identity", new_id())],
-        )
-    rows: Any = connection.execute("SELECT name, value FROM store")
-    facts: dict[str, Any] = dict(rows)
-    if facts["format"] != FORMAT:
-        raise StoreUnavailable(
-            f"{path} has format {facts['format']}, and this storied knows format {FORMAT}. Nothing was changed. "
-            "Upgrade storied, or open the file with the version that wrote it.",
-            code="newer-store",
-        )
+        rows: Any = connection.execute(_SQL["facts"])
+        facts: dict[str, Any] = dict(rows)
+        if facts.get("format", FORMAT) != FORMAT:
+            raise StoreUnavailable(
+                f"{path} has format {facts['format']}, and this storied knows format {FORMAT}. Nothing was changed. "
+                "Upgrade storied, or open the file with the version that wrote it.",
+                code="newer-store",
+            )
+        if not facts:
+            facts = {"format": FORMAT, "identity": new_id()}
+            connection.executemany(_SQL["add_facts"], list(facts.items()))
+        if not _has_checksums(connection):
+            connection.execute(_SQL["add_checksum"])
+            facts["checksum"] = facts_checksum(facts)
+            connection.execute(_SQL["add_facts"], ("checksum", facts["checksum"]))
+    if facts.get("checksum") != facts_checksum(facts):
+        raise StoreCorrupt(f"{path} is damaged where it says which log it is. Restore a backup beside it and compare.")
     return str(facts["identity"])
+
+
+def facts_checksum(facts: Mapping[str, object]) -> int:
+    """CRC-32 of what a file says about itself, beside the checksum."""
+    return crc32(repr(sorted((name, value) for name, value in facts.items() if name != "checksum")).encode())
+
+
+def _has_checksums(connection: apsw.Connection) -> bool:
+    return any(column[0] == "checksum" for column in connection.execute("SELECT name FROM pragma_table_info('append')"))

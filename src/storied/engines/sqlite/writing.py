@@ -22,7 +22,7 @@ from storied.engines.sqlite.lane import Job
 from storied.engines.sqlite.querying import position_selects, stream_matches
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreFenced, StoriedError, UnknownOutcome
-from storied.store.appending import AppendRequest, Stored, conflict, repeat_receipt
+from storied.store.appending import AppendRequest, Stored, conflict, receipt_checksum, repeat_receipt
 from storied.store.query import AppendCondition
 from storied.store.records import NewEvent, Receipt, Recorded, digest_at, encode_tags, placed, to_microseconds
 
@@ -123,7 +123,7 @@ class Batch:
         """Writes everything that was planned."""
         _insert(self._connection, _SQL["insert_event"], 9, self._rows)
         _insert(self._connection, _SQL["insert_tag"], 3, self._tags)
-        _insert(self._connection, _SQL["insert_append"], 4, [v for stored in self._new for v in _append_row(stored)])
+        _insert(self._connection, _SQL["insert_append"], 5, [v for stored in self._new for v in _append_row(stored)])
 
     def _place(self, event: NewEvent) -> None:
         self._head += 1
@@ -233,7 +233,8 @@ def _read_one(connection: apsw.Connection, position: int) -> Recorded:
 
 
 def _append_row(stored: Stored) -> tuple[Any, ...]:
-    return stored.receipt.append_id, stored.receipt.position, stored.receipt.count, stored.fingerprint
+    receipt = stored.receipt
+    return receipt.append_id, receipt.position, receipt.count, stored.fingerprint, receipt_checksum(stored)
 
 
 def _settle(job: Job[AppendRequest], batch: Batch) -> None:

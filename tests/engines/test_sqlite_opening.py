@@ -1,0 +1,112 @@
+"""Opening a SQLite log: by several processes at once, after an older version, and when its description is damaged."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from storied.engines.sqlite.store import SqliteStore
+from storied.errors import StoreCorrupt, StoreError
+from storied.testing.contract.specimens import events
+
+OPEN = """
+import asyncio, sys
+from pathlib import Path
+from storied.engines.sqlite.store import SqliteStore
+
+async def main():
+    sys.stdin.read()  # until all are ready
+    store = await SqliteStore.open(Path(sys.argv[1]))
+    print(store.identity)
+    await store.aclose()
+
+asyncio.run(main())
+"""
+
+
+def change(path: Path, sql: str) -> None:
+    """Another hand has changed the file."""
+    connection = apsw.Connection(str(path))
+    connection.execute(sql)
+    connection.close()
+
+
+async def opened(path: Path) -> str:
+    """The identity of the log, which could be opened and read."""
+    store = await SqliteStore.open(path)
+    try:
+        await store.head()
+    finally:
+        await store.aclose()
+    return store.identity
+
+
+async def test_many_processes_may_make_the_file_at_once(tmp_path: Path) -> None:
+    """One makes it, the others wait; all see one log."""
+    starting = [
+        asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            OPEN,
+            str(tmp_path / "log.db"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    processes = await asyncio.gather(*starting)
+    done = await asyncio.gather(*(process.communicate(b"") for process in processes))
+    assert [process.returncode for process in processes] == [0] * 4
+    assert len({out for out, _ in done}) == 1
+
+
+async def test_a_log_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
+    """A file without checksums gets them; what it held is as it was."""
+    store = await SqliteStore.open(tmp_path / "log.db")
+    receipt = await store.append(events(2), append_id="one")
+    await store.aclose()
+    change(tmp_path / "log.db", "ALTER TABLE append DROP COLUMN checksum; DELETE FROM store WHERE name = 'checksum'")
+    again = await SqliteStore.open(tmp_path / "log.db")
+    assert (again.identity, await again.receipt("one"), await again.head()) == (store.identity, receipt, 2)
+    assert (await again.append(events(1), append_id="two")).position == 3
+    await again.aclose()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE store SET value = '01a209dc-9a17-7691-9175-594d0b809a81' WHERE name = 'identity'",
+        "UPDATE store SET name = 'identitx' WHERE name = 'identity'",
+        "DELETE FROM store WHERE name = 'checksum'",
+        "UPDATE store SET value = 7 WHERE name = 'checksum'",
+        "UPDATE store SET name = 'gormat' WHERE name = 'format'",
+        "UPDATE store SET name = CAST(x'ff' AS TEXT) WHERE name = 'format'",
+    ],
+)
+async def test_a_log_that_does_not_know_which_it_is_is_refused(tmp_path: Path, sql: str) -> None:
+    """A damaged identity is told, and never replaced by a new one."""
+    await opened(tmp_path / "log.db")
+    change(tmp_path / "log.db", sql)
+    with pytest.raises(StoreCorrupt, match="Restore a backup"):
+        await opened(tmp_path / "log.db")
+
+
+@pytest.mark.parametrize("sql", ["DROP TABLE append", "ALTER TABLE event RENAME TO happening", "DROP TABLE store"])
+async def test_a_log_without_its_tables_is_refused(tmp_path: Path, sql: str) -> None:
+    """Whatever SQLite says to it, the caller gets an error of storied."""
+    await opened(tmp_path / "log.db")
+    change(tmp_path / "log.db", sql)
+    with pytest.raises(StoreError):
+        await opened(tmp_path / "log.db")
+
+
+async def test_text_that_is_not_utf_8_is_damage(tmp_path: Path) -> None:
+    """A reader is told so, instead of getting an error of Python's."""
+    store = await SqliteStore.open(tmp_path / "log.db")
+    await store.append(events(2))
+    change(tmp_path / "log.db", "DROP TRIGGER event_update; UPDATE event SET data = CAST(x'22ff22' AS TEXT)")
+    with pytest.raises(StoreCorrupt, match="not UTF-8"):
+        await store.read().list()
+    await store.aclose()
