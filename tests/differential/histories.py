@@ -75,7 +75,7 @@ many_streams = st.builds(
     lambda types, tags: Query(tuple(QueryItem(types, (tag,)) for tag in tags)), _some(TYPES, 0, 1), _some(TAGS, 4, 6)
 )
 many_types = st.builds(
-    lambda name, count: Query.of(types=[name, *(f"Unheard{n}" for n in range(count))]),
+    lambda name, count: Query.of(types=[name, *(f"Heard{n:03}" for n in range(count))]),
     st.sampled_from(TYPES),
     st.sampled_from([3, 299, 300, 301]),
 )
@@ -114,6 +114,7 @@ empty_appends = st.builds(
 )
 repeats = st.builds(Repeat, which=st.integers(0, 5), how=st.sampled_from(REPEATS))
 batches = st.lists(st.one_of(appends, appends, repeats, empty_appends), min_size=2, max_size=6)
+other_append_ids = st.sampled_from([None, None, None, "unheard", "line\n", "x" * 200, "x" * 201])
 sizes = st.sampled_from([1, 2, 3, 5, 7, 1024])
 questions = st.builds(
     Question,
@@ -124,3 +125,8 @@ questions = st.builds(
     backwards=st.booleans(),
     size=sizes,
 )
+
+BEGINNING = Wanted(
+    tuple(Shape(TYPES[n % 4], tuple(dict.fromkeys((TAGS[n % 6], TAGS[n % 5]))), n % 4) for n in range(12)), named=True
+)
+"""An append that gives the questions something to find."""
