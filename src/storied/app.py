@@ -112,8 +112,6 @@ class App:
         events = self.event_types()
         async with open_engine(url, clock=clock) as engine:
             runners = Runners(projectors.values(), engine.documents, engine.store) if views else None
-            for projector in projectors.values():
-                await engine.documents.prepare(projector.table)
             past = Past(engine.store, MemoryDocuments)
             executor = Executor(engine.store, self._handlers, providers, clock)
             asked = Views(projectors, engine.store, engine.documents, past, runners)

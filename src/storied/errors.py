@@ -15,7 +15,11 @@
     ├── DecodeError           a stored event does not fit today's code
     ├── ViewError
     │   ├── NotCaughtUp       the view did not reach the position before the deadline
-    │   ├── ViewFailed        the view stopped at an event that its code could not apply
+    │   ├── ViewFailed        the view stopped at an event whose documents its code could not tell
+    │   ├── KeyParked         one document is held back at an event that its code could not apply
+    │   ├── ViewRebuilding    the read model was made by other code and cannot answer this yet
+    │   ├── KeyParked         one document is held back at an event that its handler could not take
+    │   ├── ViewRebuilding    the read model was made by other code and cannot answer this yet
     │   └── NotIndexed        the question needs an index that the view does not declare
     └── StoreError            the store itself
         ├── StoreUnavailable  it cannot be opened, or not now
@@ -213,6 +217,42 @@ class ViewFailed(ViewError):
 
 def _view_failed(view: str, position: int, type: str, reason: str) -> ViewFailed:
     return ViewFailed(view, position=position, type=type, reason=reason)
+
+
+class KeyParked(ViewError):
+    """One document is held back before `position`, whose event its handler could not take; the others go on."""
+
+    default_code = "key-parked"
+
+    def __init__(self, view: str, *, key: str, position: int, type: str, reason: str) -> None:
+        self.view, self.key, self.position, self.type, self.reason = view, key, position, type, reason
+        super().__init__(
+            f"document {key!r} of view {view} stopped before event {position} ({type}): {reason}. Mend the handler, "
+            f"or what it needs, and retry the key: storied views retry {view} {key}."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _key_parked, (self.view, self.key, self.position, self.type, self.reason)
+
+
+def _key_parked(view: str, key: str, position: int, type: str, reason: str) -> KeyParked:
+    return KeyParked(view, key=key, position=position, type=type, reason=reason)
+
+
+class ViewRebuilding(ViewError):
+    """The read model that is served was made by other code and cannot answer this; the new one is being built."""
+
+    default_code = "view-rebuilding"
+
+    def __init__(self, view: str, reason: str) -> None:
+        self.view, self.reason = view, reason
+        super().__init__(
+            f"view {view} cannot answer this yet: {reason.rstrip('.')}. Its read model was made by other code; ask "
+            "again when the new one has taken its place (storied views shows how far it is)."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ViewRebuilding, (self.view, self.reason)
 
 
 class NotIndexed(ViewError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,10 +15,12 @@ from storied.domain.events import Event
 from storied.domain.times import At
 from storied.domain.views import View
 from storied.projections.asking import Found
+from storied.projections.reporting import ViewReport
+from storied.projections.retrying import Retried
 from storied.projections.views import Views
 from storied.store.codec import EventTypes
-from storied.store.documents import Scalar
-from storied.store.moments import Moment, moment
+from storied.store.documents import Parked
+from storied.store.moments import moment
 from storied.store.port import EventStore
 from storied.store.query import Query
 from storied.store.reading import Reading
@@ -94,47 +96,71 @@ class OpenApp:
     async def find(
         self,
         view: type[V],
+        where: Mapping[str, Any] | None = None,
         *,
-        order: str | None = None,
+        order_by: str | None = None,
         limit: int = 100,
         cursor: str | None = None,
         after: int | None = None,
         at: At | None = None,
         timeout: float = WAIT_SECONDS,
-        **where: Any,
+        **fields: Any,
     ) -> Found[V]:
         """A page of the documents whose indexed fields equal the values given, or lie in the `Range` given.
 
-        *order* names an indexed field (``-field`` for the largest first; the key otherwise); ``cursor=page.cursor``
-        continues. *after*, *at* and *timeout* as for `get`. Raises `NotIndexed` and `InvalidQuery`.
+        Criteria are keywords, or stand in *where* when a field is called like a parameter. *order_by* names an indexed
+        field (``-field`` for the largest first; the key otherwise); ``cursor=page.cursor`` continues. *after*, *at* and
+        *timeout* as for `get`. Raises `NotIndexed`, `InvalidQuery` and `ViewRebuilding`.
         """
+        criteria = {**(where or {}), **fields}
         return await self._views.find(
-            view, where, order=order, limit=limit, cursor=cursor, after=after, at=at, timeout=timeout
+            view, criteria, order_by=order_by, limit=limit, cursor=cursor, after=after, at=at, timeout=timeout
         )
 
     async def count(
         self,
         view: type[View],
+        where: Mapping[str, Any] | None = None,
         *,
         by: str | None = None,
         after: int | None = None,
         at: At | None = None,
         timeout: float = WAIT_SECONDS,
-        **where: Any,
-    ) -> dict[Scalar, int]:
+        **fields: Any,
+    ) -> dict[Any, int]:
         """How many documents there are as `find` would find them, for each value of the indexed field *by*.
 
         Without *by* the number of all stands under None.
         """
-        return await self._views.count(view, where, by=by, after=after, at=at, timeout=timeout)
+        criteria = {**(where or {}), **fields}
+        return await self._views.count(view, criteria, by=by, after=after, at=at, timeout=timeout)
 
     async def wait(self, view: type[View], position: int, *, timeout: float = WAIT_SECONDS) -> None:
         """Returns once the view has seen *position*. Raises `NotCaughtUp` and `ViewFailed`."""
         await self._views.reached(view, position, timeout)
 
+    async def view_states(self) -> list[ViewReport]:
+        """How each view of the app is doing: what readers are given, what is being built, lag, parked keys, errors."""
+        return await self._views.states()
+
+    async def parked(self, view: type[View]) -> list[Parked]:
+        """The keys of the view that are held back at an event, in order of the events, with error and trace."""
+        return await self._views.parked(view)
+
+    async def retry(self, view: type[View], key: str | None = None) -> list[Retried]:
+        """Runs today's code over the events of the view's parked keys, or of that one; what became of each."""
+        return await self._views.retry(view, key)
+
+    async def rebuild(self, view: type[View], *, told: Callable[[int], None] = lambda _: None) -> int:
+        """Builds the view's read model anew beside the one that is served, then swaps them; the position it stands at.
+
+        *told* hears the positions on the way. Interrupted, the next call goes on where this one was.
+        """
+        return await self._views.rebuild(view, told)
+
     async def state(self, entity: type[N], entity_id: str | None = None, *, at: At | None = None) -> N:
         """The entity folded from its stream, now or as it was then; as it starts when it has no events."""
-        then = Moment(await self.store.head()) if at is None else await moment(self.store, at)
+        then = None if at is None else await moment(self.store, at)
         loaded = await load_at(self.store, entity_spec(entity), entity_id, then)
         assert isinstance(loaded, entity)  # noqa: S101 - tells the type checker what load_at made
         return loaded
@@ -142,6 +168,20 @@ class OpenApp:
     def history(self, tag: str, *, after: int = 0, until: int | None = None, backwards: bool = False) -> Reading:
         """What happened in the stream of *tag* (``order:o-1``): each record says who, when, why and what."""
         return self.store.read(Query.of(tags=[tag]), after=after, until=until, backwards=backwards)
+
+    async def events(
+        self,
+        query: Query = Query(),  # noqa: B008 - an immutable value
+        *,
+        after: int = 0,
+        until: int | None = None,
+    ) -> AsyncIterator[list[Event | Recorded]]:
+        """The matching events as objects, in order, in lists of about a thousand: a whole log in little memory.
+
+        A record stands for an event whose type the app does not know. Raises `DecodeError`.
+        """
+        async for page in self.store.read(query, after=after, until=until).pages():
+            yield self._events.decode_all(page.events)
 
     def decode(self, record: Recorded) -> Event | Recorded:
         """The record's event in today's shape; the record itself when the app does not know its type.

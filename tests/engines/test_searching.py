@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from storied.domain.times import Clock, utc_now
-from storied.engines.memory.documents import MemoryDocuments
 from storied.engines.memory.store import MemoryStore
-from storied.engines.sqlite.documents import SqliteDocuments
 from storied.engines.sqlite.store import SqliteStore
 from storied.store.codec import new_event
-from storied.store.documents import Checkpoint, CheckpointList, Documents, Table
 from storied.store.searching import StreamQuery
 from storied.testing.contract import StreamSearchContract
 
@@ -78,27 +75,3 @@ async def test_a_stream_that_is_counted_in_pieces_is_counted_whole(
         assert (await store.measure()).types == {f"T{n}": n for n in (10, 11, 20, 25, 9)}
     finally:
         await store.aclose()
-
-
-async def listed(documents: Documents) -> dict[str, Checkpoint]:
-    """The checkpoints, after two views were prepared and one of them moved on."""
-    assert isinstance(documents, (MemoryDocuments, SqliteDocuments))
-    listing: CheckpointList = documents
-    assert await listing.checkpoints() == {}
-    for name in ("Pages", "Baskets"):
-        await documents.prepare(Table(name))
-    await documents.commit(Table("Pages"), [], expected=Checkpoint(), checkpoint=Checkpoint(7, "log", b"d"))
-    return await listing.checkpoints()
-
-
-async def test_views_are_listed_with_their_checkpoints(tmp_path: Path) -> None:
-    """Both engines list every view that was prepared, by name, and how far it is."""
-    on_disk = await SqliteDocuments.open(tmp_path / "views.db")
-    try:
-        assert (
-            list((await listed(on_disk)).items())
-            == list((await listed(MemoryDocuments())).items())
-            == [("Baskets", Checkpoint()), ("Pages", Checkpoint(7, "log", b"d"))]
-        )
-    finally:
-        await on_disk.aclose()

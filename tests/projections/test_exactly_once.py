@@ -20,10 +20,10 @@ from storied.engines.memory.documents import MemoryDocuments
 from storied.engines.memory.store import MemoryStore
 from storied.engines.opening import open_engine
 from storied.projections import runner
-from storied.projections.applying import apply_page
+from storied.projections.applying import apply_page, begin
 from storied.projections.projector import Projector
 from storied.store.codec import encode
-from storied.store.documents import Change, Checkpoint, CheckpointMovedError, Hit, Lookup, Table
+from storied.store.documents import Change, Checkpoint, CheckpointMovedError, Criterion, Parked, Table
 from storied.testing.waiting import eventually
 from tests.projections.shop import CityRenamed, Everything, OrderPage, Paid, Placed, Totals, shop
 
@@ -70,17 +70,24 @@ class Counting(MemoryDocuments):
         self.read.update(keys)
         return await super().load(table, keys)
 
-    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int]:
+    async def search(self, table: Table, criterion: Criterion) -> dict[str, str]:
         """As the port says."""
-        hits, position = await super().find(table, lookup)
-        self.read.update(hit.key for hit in hits)
-        return hits, position
+        found = await super().search(table, criterion)
+        self.read.update(found.keys())
+        return found
 
     async def commit(
-        self, table: Table, changes: Sequence[Change], *, expected: Checkpoint, checkpoint: Checkpoint
+        self,
+        table: Table,
+        changes: Sequence[Change],
+        *,
+        expected: Checkpoint,
+        checkpoint: Checkpoint,
+        parked: Sequence[Parked] = (),
+        freed: Sequence[str] = (),
     ) -> None:
         """As the port says."""
-        await super().commit(table, changes, expected=expected, checkpoint=checkpoint)
+        await super().commit(table, changes, expected=expected, checkpoint=checkpoint, parked=parked, freed=freed)
         self.written.update(change.key for change in changes)
         self.commits += 1
 
@@ -88,9 +95,9 @@ class Counting(MemoryDocuments):
 async def _apply_in_chunks(documents: Counting, events: Sequence[Event], size: int) -> None:
     store, projector = MemoryStore(), Projector(view_spec(OrderPage))
     await store.append([encode(event) for event in events])
-    checkpoint = await documents.prepare(projector.table)
+    progress = await begin(documents, projector.table)
     async for page in store.read(projector.query).pages(size):
-        checkpoint = await apply_page(projector, documents, store, page, checkpoint)
+        await apply_page(projector, documents, store, page, progress)
 
 
 async def test_a_chunk_reads_and_writes_each_document_once() -> None:
@@ -121,11 +128,12 @@ async def test_documents_and_checkpoint_move_in_one_transaction(url: str) -> Non
     projector = Projector(view_spec(Everything))
     async with open_engine(url) as engine:
         await engine.store.append([encode(event) for event in _events(10)])
-        start = await engine.documents.prepare(projector.table)
+        first = await begin(engine.documents, projector.table)
+        second = await begin(engine.documents, projector.table)
         [page] = [page async for page in engine.store.read(projector.query).pages()]
-        await apply_page(projector, engine.documents, engine.store, page, start)
+        await apply_page(projector, engine.documents, engine.store, page, first)
         with pytest.raises(CheckpointMovedError):
-            await apply_page(projector, engine.documents, engine.store, page, start)
+            await apply_page(projector, engine.documents, engine.store, page, second)
         text, position = await engine.documents.get(projector.table, "all")
         assert (text, position) == ('{"id":"all","count":10}', 10)
 
@@ -174,7 +182,7 @@ def _checkpoint(views: Path) -> int:
     """Where OrderPage stands, read by other means than storied's."""
     connection = sqlite3.connect(f"file:{views}?mode=ro", uri=True)
     try:
-        [[position]] = connection.execute("SELECT position FROM checkpoint WHERE view = 'OrderPage'")
+        [[position]] = connection.execute("SELECT position FROM edition WHERE view = 'OrderPage' AND live")
         return int(position)
     except (sqlite3.OperationalError, ValueError):
         return 0

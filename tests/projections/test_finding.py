@@ -77,7 +77,7 @@ async def test_documents_are_found_by_value_and_range(url: str, what: str) -> No
 async def test_documents_come_in_order(url: str, order: str | None, keys: str) -> None:
     """By value and then by key, None before everything; the other way round with a minus."""
     async with _with(url, ITEMS) as opened:
-        assert "".join(item.item for item in await opened.find(Item, order=order)) == keys
+        assert "".join(item.item for item in await opened.find(Item, order_by=order)) == keys
 
 
 @pytest.mark.parametrize("order", [None, "-id", "city", "-city", "paid", "-paid"])
@@ -87,11 +87,11 @@ async def test_paging_visits_everything_once(url: str, order: str | None, limit:
     events: list[Event] = [Placed(order=f"o-{n}", customer="c", city="ABC"[n % 3]) for n in range(11)]
     events += [Paid(order=f"o-{n}") for n in range(0, 11, 2)]
     async with _with(url, events) as opened:
-        whole = [page.id for page in await opened.find(OrderPage, customer="c", order=order)]
+        whole = [page.id for page in await opened.find(OrderPage, customer="c", order_by=order)]
         seen: list[str] = []
         cursor: str | None = None
         while True:
-            found = await opened.find(OrderPage, customer="c", order=order, limit=limit, cursor=cursor)
+            found = await opened.find(OrderPage, customer="c", order_by=order, limit=limit, cursor=cursor)
             seen += [page.id for page in found]
             cursor = found.cursor
             if cursor is None:
@@ -108,12 +108,12 @@ async def test_paging_by_values_of_each_kind(url: str) -> None:
             seen = ""
             cursor: str | None = None
             while True:
-                found = await opened.find(Item, order=field, limit=1, cursor=cursor)
+                found = await opened.find(Item, order_by=field, limit=1, cursor=cursor)
                 seen += found[0].item
                 cursor = found.cursor
                 if cursor is None:
                     break
-            assert seen == "".join(item.item for item in await opened.find(Item, order=field))
+            assert seen == "".join(item.item for item in await opened.find(Item, order_by=field))
 
 
 async def test_paging_goes_on_although_the_last_document_went(url: str) -> None:
@@ -140,7 +140,7 @@ async def test_a_cursor_that_find_did_not_give_is_refused(cursor: Any) -> None:
         assert caught.value.code == "bad-cursor"
 
 
-@pytest.mark.parametrize("other", [{"city": "Zug"}, {"order": "city"}, {"order": "-id"}, {"customer": "c"}])
+@pytest.mark.parametrize("other", [{"city": "Zug"}, {"order_by": "city"}, {"order_by": "-id"}, {"customer": "c"}])
 async def test_a_cursor_of_another_question_is_refused(other: dict[str, Any]) -> None:
     """Fields and order have to be those of the page it came from."""
     async with _with("memory://", [Placed(order=name, customer="c") for name in "abc"]) as opened:

@@ -91,8 +91,8 @@ async def test_a_list_of_the_past_is_paged_and_counted(url: str) -> None:
     async with shop.open(url) as opened:
         await opened.record(*(Placed(order=f"o-{n}", customer="c", city="AB"[n % 2]) for n in range(6)))
         await opened.record(CityRenamed(city="A", new="B"))
-        found = await opened.find(OrderPage, city="A", at=6, order="-id", limit=2)
-        rest = await opened.find(OrderPage, city="A", at=6, order="-id", limit=2, cursor=found.cursor)
+        found = await opened.find(OrderPage, city="A", at=6, order_by="-id", limit=2)
+        rest = await opened.find(OrderPage, city="A", at=6, order_by="-id", limit=2, cursor=found.cursor)
         assert [page.id for page in (*found, *rest)] == ["o-4", "o-2", "o-0"]
         assert (found.position, rest.cursor) == (6, None)
         assert await opened.count(OrderPage, by="city", at=6) == {"A": 3, "B": 3}

@@ -10,6 +10,7 @@ import pytest
 
 from storied import App, DefinitionError, Event, Id, InvalidQuery, NotCaughtUp, View, ViewFailed, on
 from storied.engines.memory.documents import MemoryDocuments
+from storied.errors import KeyParked
 from storied.testing.waiting import eventually
 from tests.projections.shop import Broken, Everything, OrderPage, Paid, Place, Placed, Totals, shop
 
@@ -77,38 +78,41 @@ async def test_without_anybody_who_runs_the_views_they_do_not_move(tmp_path: Pat
             await opened.get(OrderPage, "o", after=receipt.position, timeout=0.05)
 
 
-async def test_a_poison_event_stops_the_view_at_its_position(url: str) -> None:
-    """The error names position, type and reason; everything before is committed, nothing after is applied."""
+async def test_a_poison_event_parks_its_key(url: str) -> None:
+    """The document stays as it was before; who wants it fresher is told position, type and reason."""
     async with shop.open(url) as opened:
         events = [Placed(order="a", customer="c"), Paid(order="a"), Broken(order="a"), Paid(order="a")]
         head = (await opened.record(*events)).position
-        with pytest.raises(ViewFailed) as caught:
-            await opened.wait(OrderPage, head)
+        with pytest.raises(KeyParked) as caught:
+            await opened.get(OrderPage, "a", after=head)
         error = caught.value
-        assert (error.view, error.position, error.type) == ("OrderPage", 3, "Broken")
+        assert (error.view, error.key, error.position, error.type) == ("OrderPage", "a", 3, "Broken")
         assert "ValueError: nobody can apply a" in str(error)
-        page = await opened.get(OrderPage, "a", after=2)
+        page = await opened.get(OrderPage, "a")
         assert page is not None
         assert (page.paid, page.positions) == (1, [2])
 
 
-async def test_a_failed_view_tells_everyone_who_asks_later(url: str) -> None:
-    """Whoever wants more than it has hears of the failure at once."""
+async def test_a_parked_key_leaves_all_others_alone(url: str) -> None:
+    """The view goes on, other views do, and commands do."""
     async with shop.open(url) as opened:
-        await opened.record(Broken(order="a"))
-        for _ in range(2):
-            with pytest.raises(ViewFailed):
-                await opened.wait(OrderPage, 1)
-
-
-async def test_a_failed_view_leaves_the_others_alone(url: str) -> None:
-    """Commands and other views go on."""
-    async with shop.open(url) as opened:
-        await opened.record(Broken(order="a"))
-        with pytest.raises(ViewFailed):
-            await opened.wait(OrderPage, 1)
-        head = (await opened.record(Paid(order="a"))).position
+        head = (await opened.record(Broken(order="a"), Placed(order="b", customer="c"), Paid(order="a"))).position
+        assert await opened.get(OrderPage, "b", after=head) is not None
         assert await opened.get(Totals, "a", after=head) == Totals(order="a", paid=1)
+        [parked] = await opened.parked(OrderPage)
+        assert (parked.key, parked.position) == ("a", 1)
+        assert "Traceback" in parked.trace
+
+
+async def test_an_event_after_the_parked_one_is_not_applied(url: str) -> None:
+    """Also in a later chunk: events of one key are applied in order or not at all."""
+    async with shop.open(url) as opened:
+        await opened.record(Placed(order="a", customer="c"), Broken(order="a"))
+        await opened.wait(OrderPage, 2)
+        await opened.wait(OrderPage, (await opened.record(Paid(order="a"))).position)
+        page = await opened.get(OrderPage, "a")
+        assert page is not None
+        assert page.paid == 0
 
 
 class Added(Event):
@@ -136,14 +140,14 @@ def _summing(fail_at: tuple[int, ...], spoil_at: tuple[int, ...] = ()) -> tuple[
     return app, Sums
 
 
-async def test_a_mended_view_goes_on_where_it_stopped(tmp_path: Path) -> None:
+async def test_a_mended_view_is_built_anew(tmp_path: Path) -> None:
     """Opened again with mended code it applies the event that it failed at, and what came after."""
     url = f"sqlite:///{tmp_path}/sums.db"
     broken, sums = _summing(fail_at=(3,))
     async with broken.open(url) as opened:
         head = (await opened.record(*(Added(sum="s", value=n) for n in range(1, 6)))).position
-        with pytest.raises(ViewFailed):
-            await opened.wait(sums, head)
+        with pytest.raises(KeyParked):
+            await opened.get(sums, "s", after=head)
     mended, sums = _summing(fail_at=())
     async with mended.open(url) as opened:
         assert await opened.get(sums, "s", after=head) == sums(sum="s", value=5, seen=[1, 2, 3, 4, 5])
@@ -152,17 +156,62 @@ async def test_a_mended_view_goes_on_where_it_stopped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fail_at", "spoil_at"), [((3,), ()), ((), (3, 5)), ((6,), (3, 5)), ((3, 5), ()), ((), (3, 4, 5, 6))]
 )
-async def test_a_view_stops_before_the_first_of_several_poison_events(
+async def test_a_key_stops_before_the_first_of_several_poison_events(
     url: str, fail_at: tuple[int, ...], spoil_at: tuple[int, ...]
 ) -> None:
-    """Also when a later one is noticed first: the first is named, and all before it is committed."""
+    """Also when a later one is noticed first: the first is named, and all before it is applied."""
     app, sums = _summing(fail_at, spoil_at)
     async with app.open(url) as opened:
         head = (await opened.record(*(Added(sum=f"s-{n % 2}", value=n) for n in range(1, 7)))).position
-        with pytest.raises(ViewFailed) as caught:
-            await opened.wait(sums, head)
-        assert caught.value.position == 3
-        assert [(found.sum, found.value) for found in await opened.find(sums, after=2)] == [("s-0", 2), ("s-1", 1)]
+        await opened.wait(sums, head)
+        parked = await opened.parked(sums)
+        assert (parked[0].key, parked[0].position) == ("s-1", 3)
+        assert [found.value for found in await opened.find(sums) if found.sum == "s-1"] == [1]
+
+
+async def test_a_parked_key_is_retried_in_order(url: str) -> None:
+    """Once what its handler needs is there, every event from the failed one on is applied, and none twice."""
+    app, rated, rates = _rated()
+    async with app.open(url) as opened:
+        events = [Added(sum="s", value=1), Added(sum="s", value=2), Added(sum="t", value=1), Added(sum="s", value=1)]
+        head = (await opened.record(*events)).position
+        await opened.wait(rated, head)
+        [still] = await opened.retry(rated)
+        assert still.parked is not None
+        assert still.parked.position == 2
+        rates[2] = 20
+        assert [(one.key, one.parked) for one in await opened.retry(rated)] == [("s", None)]
+        assert await opened.get(rated, "s", after=head) == rated(sum="s", seen=[10, 20, 10])
+        head = (await opened.record(Added(sum="s", value=2))).position
+        assert await opened.get(rated, "s", after=head) == rated(sum="s", seen=[10, 20, 10, 20])
+        assert await opened.parked(rated) == []
+
+
+def _rated() -> tuple[App, Any, dict[int, int]]:
+    """An app whose view needs a rate for each value, and the rates it has."""
+    app, rates = App("rating"), {1: 10}
+
+    class Rated(View):
+        sum: Id
+        seen: list[int] = []
+
+        @on
+        def added(self, event: Added) -> None:
+            self.seen.append(rates[event.value])
+
+    app.view()(Rated)
+    return app, Rated, rates
+
+
+async def test_a_view_reports_how_it_is_doing(url: str) -> None:
+    """State, position, lag, and how many keys are parked."""
+    app, rated, _ = _rated()
+    async with app.open(url) as opened:
+        head = (await opened.record(Added(sum="s", value=1), Added(sum="t", value=2))).position
+        await opened.wait(rated, head)
+        [report] = await opened.view_states()
+        assert (report.view, report.state, report.position, report.head) == ("Rated", "parked", head, head)
+        assert (report.lag_events, report.lag_seconds, report.parked) == (0, 0.0, 1)
 
 
 class Meant(Event):

@@ -10,7 +10,9 @@ from tests.structure.modules import classes, functions, modules
 BUDGETS = {"file": 400, "class": 250, "function": 60, "signature": 8}  # lines; parameters for the last
 
 # What may be larger, and why: {("function", "storied.store.codec.decode"): "a table reads better whole"}.
-EXCEPTIONS: dict[tuple[str, str], str] = {}
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("signature", "storied.opened.OpenApp.find"): "each is a word of the question; a query object would hide them",
+}
 
 
 def sizes() -> Iterator[tuple[tuple[str, str], int]]:

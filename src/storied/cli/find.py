@@ -37,7 +37,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
         columns = _columns(it.view, arguments.fields)
         found = await it.opened.find(
             it.view,
-            order=arguments.order,
+            order_by=arguments.order,
             limit=arguments.limit,
             cursor=arguments.cursor,
             after=it.after,

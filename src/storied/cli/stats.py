@@ -59,10 +59,16 @@ async def _views(url: str, address: SqliteAddress, identity: str) -> list[dict[s
     if not address.views_path.exists():
         return []
     async with open_documents(url) as documents:
-        checkpoints = await documents.checkpoints()
+        editions = await documents.editions()
     return [
-        {"view": name, "position": checkpoint.position, "lag": 0, "of_this_log": _belongs(checkpoint, identity)}
-        for name, checkpoint in checkpoints.items()
+        {
+            "view": edition.table.name,
+            "position": edition.checkpoint.position,
+            "lag": 0,
+            "of_this_log": _belongs(edition.checkpoint, identity),
+        }
+        for edition in editions
+        if edition.live
     ]
 
 

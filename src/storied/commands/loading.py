@@ -55,12 +55,12 @@ async def load(store: EventStore, boundary: Sequence[Loaded]) -> Basis:
     return Basis(entities, AppendCondition(query, position), position)
 
 
-async def load_at(store: EventStore, spec: EntitySpec, entity_id: str | None, moment: Moment) -> Entity:
-    """The entity as it was at the moment."""
+async def load_at(store: EventStore, spec: EntitySpec, entity_id: str | None, moment: Moment | None) -> Entity:
+    """The entity as it was at the moment, or as it is now."""
     entity = new_entity(spec, entity_id)
     query = Query((entity_item(spec, entity_id),))
-    async for page in store.read(query, until=moment.position).pages():
-        fold_of(spec).apply(entity, moment.keeps(page.events))
+    async for page in store.read(query, until=moment.position if moment else None).pages():
+        fold_of(spec).apply(entity, moment.keeps(page.events) if moment else page.events)
     return entity
 
 

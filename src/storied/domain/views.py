@@ -16,6 +16,7 @@ import msgspec
 from storied.domain.dispatch import Handler, find_handlers
 from storied.domain.entities import check_defaults
 from storied.domain.events import Event, event_spec
+from storied.domain.fingerprint import fold_fingerprint
 from storied.domain.hints import resolved_hints, visible_names
 from storied.domain.tags import Tag, tag_name
 from storied.errors import DefinitionError
@@ -52,6 +53,8 @@ class Route(msgspec.Struct, frozen=True):
     keys: KeysOf | None
     """From the event to the keys; None when the documents are found by `where`."""
     where: str | None
+    path: str | None
+    """Where the key stands in the payload, when it is not found by a function."""
     tag: str | None
     """The tag whose value is the key, when the event carries it: then one document's past is one stream."""
 
@@ -100,6 +103,10 @@ class ViewSpec:
             }
         return self._routes
 
+    def fingerprint(self) -> str:
+        """What tells this code from other code of the view; see `domain.fingerprint`."""
+        return fold_fingerprint(self.cls, find_handlers(self.cls))
+
     def types(self) -> tuple[str, ...]:
         """The names, today's and former, of the event types it handles."""
         return tuple(name for event in self.routes for name in event_spec(event).names)
@@ -117,16 +124,16 @@ class ViewSpec:
                     f"{at} looks for documents by {where!r}, which is not indexed. Add it to indexes=[…]."
                 )
             _check_field(at, event, where)
-            return Route(handler, None, where, None)
+            return Route(handler, None, where, None, None)
         if callable(chosen):
-            return Route(handler, _keys_by(chosen), None, None)
+            return Route(handler, _keys_by(chosen), None, None, None)
         path = chosen or self.key
         _check_field(at, event, path.partition(".")[0])
         hint = event_spec(event).hints()[path.partition(".")[0]]
         tag = tag_name(hint, path) if "." not in path else None
         if typing.get_origin(hint) is typing.Annotated and typing.get_args(hint)[0] is str:
-            return Route(handler, _one_key(path), None, tag)
-        return Route(handler, _keys_at(path.split(".")), None, tag)
+            return Route(handler, _one_key(path), None, path, tag)
+        return Route(handler, _keys_at(path.split(".")), None, path, tag)
 
 
 def _is_id(hint: Any) -> bool:

@@ -1,7 +1,7 @@
 """Applying: one chunk of the log into one view's documents, exactly once.
 
-Load what the chunk touches, apply it, commit documents and checkpoint together. When an event fails, everything
-before it is committed, and the failure names it.
+Load what the chunk touches, apply it, commit documents, parked keys and checkpoint together. When an event is found
+whose documents cannot be told, everything before it is committed, and the failure names it.
 """
 
 from __future__ import annotations
@@ -10,56 +10,72 @@ from collections.abc import Sequence
 
 from storied.errors import ViewFailed
 from storied.projections.projector import Projector, Step
-from storied.store.documents import Checkpoint, Criterion, Documents, Lookup
+from storied.projections.working import apply_steps
+from storied.store.documents import Checkpoint, Criterion, Documents, Parked, Table
 from storied.store.port import EventStore
 from storied.store.reading import Page
 from storied.store.records import Recorded
 
 
-async def apply_page(
-    projector: Projector, documents: Documents, store: EventStore, page: Page, checkpoint: Checkpoint
-) -> Checkpoint:
-    """The checkpoint after the page, once its documents are committed with it.
+class Progress:
+    """How far one edition is: its checkpoint, and the keys that are parked."""
 
-    Raises `CheckpointMovedError` when another process was quicker, and `ViewFailed` at an event that cannot be
-    applied; the checkpoint then stands just before that event.
+    def __init__(self, table: Table, checkpoint: Checkpoint, parked: Sequence[Parked] = ()) -> None:
+        self.table, self.checkpoint = table, checkpoint
+        self.held = {one.key for one in parked}
+
+
+async def begin(documents: Documents, table: Table) -> Progress:
+    """The progress of the edition, which is made when it is absent."""
+    checkpoint = await documents.prepare(table)
+    return Progress(table, checkpoint, await documents.parked(table))
+
+
+async def apply_page(
+    projector: Projector, documents: Documents, store: EventStore, page: Page, progress: Progress
+) -> None:
+    """Moves *progress* behind the page, once its documents are committed with it.
+
+    Raises `CheckpointMovedError` when another process was quicker, and `ViewFailed` at an event whose documents
+    cannot be told; the checkpoint then stands just before that event.
     """
     failed: ViewFailed | None = None
     while True:
         try:
-            reached = await _commit(projector, documents, store, page, checkpoint)
+            await _commit(projector, documents, store, page, progress)
         except ViewFailed as failure:
             failed = failure
-            if failed.position - 1 <= checkpoint.position:
+            if failed.position - 1 <= progress.checkpoint.position:
                 raise
             before = [record for record in page.events if record.position < failed.position]
             page = Page(before, failed.position - 1)  # what comes before may hold an earlier failure
             continue
         if failed is not None:
             raise failed
-        return reached
+        return
+
+
+async def touched(projector: Projector, documents: Documents, table: Table, steps: Sequence[Step]) -> dict[str, str]:
+    """The stored documents that the steps may change, as JSON by key."""
+    keys = list(dict.fromkeys(key for step in steps for key in step.keys))
+    stored = await documents.load(table, keys) if keys else {}
+    looked_for = {(step.route.where, step.wanted) for step in steps if step.route.where}
+    for field, value in looked_for:
+        stored.update(await documents.search(table, Criterion(field, "=", value)))
+    return stored
 
 
 async def _commit(
-    projector: Projector, documents: Documents, store: EventStore, page: Page, checkpoint: Checkpoint
-) -> Checkpoint:
+    projector: Projector, documents: Documents, store: EventStore, page: Page, progress: Progress
+) -> None:
     steps = projector.plan(page.events)
-    stored = await _touched(projector, documents, steps)
-    changes = projector.apply(steps, stored)
-    reached = Checkpoint(page.through, store.identity, await _digest_at(store, page))
-    await documents.commit(projector.table, changes, expected=checkpoint, checkpoint=reached)
-    return reached
-
-
-async def _touched(projector: Projector, documents: Documents, steps: Sequence[Step]) -> dict[str, str]:
-    """The stored documents that the steps may change, as JSON by key."""
-    keys = list(dict.fromkeys(key for step in steps for key in step.keys))
-    stored = await documents.load(projector.table, keys) if keys else {}
-    looked_for = {(step.route.where, step.wanted) for step in steps if step.route.where}
-    for field, value in looked_for:
-        hits, _ = await documents.find(projector.table, Lookup((Criterion(field, "=", value),)))
-        stored.update({hit.key: hit.document for hit in hits})
-    return stored
+    stored = await touched(projector, documents, progress.table, steps)
+    applied = apply_steps(projector, steps, stored, progress.held)
+    now = progress.checkpoint
+    reached = Checkpoint(page.through, store.identity, await _digest_at(store, page), now.freed)
+    await documents.commit(progress.table, applied.changes, expected=now, checkpoint=reached, parked=applied.parked)
+    progress.checkpoint = reached
+    progress.held.update(one.key for one in applied.parked)
 
 
 async def _digest_at(store: EventStore, page: Page) -> bytes:

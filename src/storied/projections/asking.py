@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import types
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Generic, TypeVar, overload
@@ -13,7 +15,8 @@ import msgspec
 from storied.domain.views import View
 from storied.errors import InvalidQuery, NotIndexed
 from storied.projections.projector import Projector
-from storied.store.documents import Criterion, Hit, Lookup, Scalar, sort_key
+from storied.store.documents import Criterion, Hit, Lookup
+from storied.store.ordering import Scalar, sort_key
 
 V = TypeVar("V", bound=View)
 MAX_LIMIT = 10_000
@@ -61,11 +64,11 @@ def make_lookup(
     projector: Projector,
     where: Mapping[str, Any],
     *,
-    order: str | None = None,
+    order_by: str | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Lookup:
-    """The lookup for ``field=value`` and ``field=Range(…)``, ordered by *order* (``-field`` for the largest first).
+    """The lookup for ``field=value`` and ``field=Range(…)``, ordered by *order_by* (``-field`` for the largest first).
 
     Raises `NotIndexed` for a field without an index and `InvalidQuery` for a limit or cursor that cannot be.
     """
@@ -73,8 +76,8 @@ def make_lookup(
     for field, value in where.items():
         _check_indexed(projector, field)
         criteria.extend(value.criteria(field) if isinstance(value, Range) else [Criterion(field, "=", sort_key(value))])
-    descending = order is not None and order.startswith("-")
-    by = order.removeprefix("-") if order else None
+    descending = order_by is not None and order_by.startswith("-")
+    by = order_by.removeprefix("-") if order_by else None
     if by is not None and by != projector.spec.key:
         _check_indexed(projector, by)
     elif by == projector.spec.key:
@@ -127,3 +130,13 @@ def _check_indexed(projector: Projector, field: str) -> None:
     columns = projector.table.columns
     if field not in columns:
         raise NotIndexed(projector.name, field, columns)
+
+
+def value_type(hint: Any) -> Any:
+    """The class of a field's values: what is left of its type without marks and without None."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return value_type(typing.get_args(hint)[0])
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        kinds = [part for part in typing.get_args(hint) if part is not type(None)]
+        return value_type(kinds[0]) if len(kinds) == 1 else None
+    return hint

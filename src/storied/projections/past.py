@@ -13,8 +13,9 @@ import msgspec
 
 from storied.domain.events import event_spec
 from storied.errors import InvalidQuery
-from storied.projections.applying import apply_page
+from storied.projections.applying import apply_page, begin
 from storied.projections.projector import Projector
+from storied.projections.working import apply_steps
 from storied.store.documents import Documents
 from storied.store.moments import Moment
 from storied.store.port import EventStore
@@ -46,8 +47,11 @@ async def document_at(store: EventStore, projector: Projector, key: str, query: 
     async for page in store.read(query, until=moment.position).pages(CHUNK):
         planned = projector.plan(moment.keeps(page.events))
         steps = [msgspec.structs.replace(step, keys=(key,)) for step in planned if key in step.keys]
-        for change in projector.apply(steps, stored):  # the other documents of an event have no history here
+        applied = apply_steps(projector, steps, stored)  # the other documents of an event have no history here
+        for change in applied.changes:
             stored = {} if change.document is None else {key: change.document}
+        if applied.parked:
+            break
     return stored.get(key)
 
 
@@ -71,9 +75,9 @@ class Past:
 
     async def _project(self, projector: Projector, moment: Moment) -> Documents:
         documents = self._make()
-        checkpoint = await documents.prepare(projector.table)
+        progress = await begin(documents, projector.table)
         async for page in self._store.read(projector.query, until=moment.position).pages(CHUNK):
-            if page.through > checkpoint.position:
+            if page.through > progress.checkpoint.position:
                 kept = Page(list(moment.keeps(page.events)), page.through)
-                checkpoint = await apply_page(projector, documents, self._store, kept, checkpoint)
+                await apply_page(projector, documents, self._store, kept, progress)
         return documents

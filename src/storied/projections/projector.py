@@ -1,44 +1,50 @@
 """The projector: what one chunk of the log does to the documents of one view. Pure.
 
 A chunk is first read for the keys it touches (`plan`), then applied to the documents with those keys (`apply`), so
-that each is read once and written once however many events changed it.
+that each is read once and written once however many events changed it. An event that a handler cannot take parks its
+key: the document stays as it was before, later events leave it alone, and every other key goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from storied.domain.events import Event, EventSpec, event_spec
-from storied.domain.views import Delete, Route, View, ViewSpec
-from storied.errors import InvalidQuery, StoriedError, ViewFailed
+from storied.domain.views import Route, View, ViewSpec
+from storied.errors import DecodeError, StoriedError, ViewFailed
 from storied.store.codec import EventTypes, decode_as
-from storied.store.documents import Change, Scalar, Table, sort_key
+from storied.store.documents import Change, Table
+from storied.store.ordering import Scalar, sort_key
 from storied.store.query import Query
 from storied.store.records import Recorded
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One event for one route: the keys it names, or the value that is `wanted` in the field `where`."""
+    """One event for one route: the keys it names, or the value that is `wanted` in the field `where`.
+
+    `undecodable` says why the event could not be read, where its keys were found all the same.
+    """
 
     record: Recorded
-    event: Event
+    event: Event | None
     route: Route
     keys: tuple[str, ...] = ()
     wanted: Scalar = None
+    undecodable: DecodeError | None = None
 
 
 class Projector:
-    """One view as a projection: its table, its query, and its effect on documents."""
+    """One view as a projection: its table, its query, and how a step changes a document."""
 
     def __init__(self, spec: ViewSpec) -> None:
         self.spec = spec
         self.name = spec.name
-        self.table = Table(spec.name, spec.indexes)
+        self.table = Table(spec.name, spec.indexes, spec.fingerprint())
         self.query = Query.of(types=spec.routes)
-        self.decoder = msgspec.json.Decoder(spec.cls)
+        self.decoder: msgspec.json.Decoder[View] = msgspec.json.Decoder(spec.cls)
         EventTypes(spec.routes)  # two classes under one name cannot be told apart
         self._routes: dict[str, tuple[EventSpec, tuple[Route, ...]]] = {
             name: (event_spec(event), routes)
@@ -47,7 +53,7 @@ class Projector:
         }
 
     def plan(self, records: Iterable[Recorded]) -> list[Step]:
-        """What the records ask to be done, in order. Raises `ViewFailed` at the first that cannot be read."""
+        """What the records ask to be done, in order. Raises `ViewFailed` at the first whose keys cannot be told."""
         steps: list[Step] = []
         for record in records:
             found = self._routes.get(record.type)
@@ -62,24 +68,29 @@ class Projector:
                         steps.append(Step(record, event, route, wanted=wanted))
                     elif keys := route.keys(event):
                         steps.append(Step(record, event, route, keys))
+            except DecodeError as error:
+                steps.extend(self._undecodable(record, routes, error))
             except Exception as error:
-                raise self._failed(record, error) from error
+                raise self.failed(record, error) from error
         return steps
 
-    def apply(self, steps: Iterable[Step], stored: Mapping[str, str]) -> list[Change]:
-        """The changes that the steps make to the stored documents (JSON by key), one for each document changed.
+    def apply(self, document: View | None, key: str, step: Step) -> Any:
+        """The document after the step: changed, made, or what the handler returned (`Delete()`) in its place.
 
-        Raises `ViewFailed` at the first event whose handler raises, or leaves what cannot be stored.
+        Raises what the handler raises.
         """
-        work = _Work(self, stored)
-        for step in steps:
-            try:
-                keys = step.keys if step.route.where is None else work.keys_where(step.route.where, step.wanted)
-                for key in keys:
-                    work.apply(key, step)
-            except Exception as error:
-                raise self._failed(step.record, error) from error
-        return work.changes()
+        if step.undecodable is not None:
+            raise step.undecodable
+        handler = step.route.handler
+        if document is None:
+            if not handler.on.create:
+                return None
+            document = self.spec.new(key)
+        if handler.takes_record:
+            outcome = handler.method(document, step.event, step.record)
+        else:
+            outcome = handler.method(document, step.event)
+        return document if outcome is None else outcome
 
     def change(self, key: str, document: View | None) -> Change:
         """The document as it is to be written. Raises what its values raise."""
@@ -89,57 +100,36 @@ class Projector:
         self.decoder.decode(text)
         return Change(key, text, tuple(sort_key(getattr(document, column)) for column in self.table.columns))
 
-    def _failed(self, record: Recorded, error: Exception) -> ViewFailed:
-        reason = error.message if isinstance(error, StoriedError) else f"{type(error).__name__}: {error}"
-        return ViewFailed(self.name, position=record.position, type=record.type, reason=reason)
+    def failed(self, record: Recorded, error: Exception) -> ViewFailed:
+        """The failure of the whole view at this record."""
+        return ViewFailed(self.name, position=record.position, type=record.type, reason=reason_of(error))
+
+    def _undecodable(self, record: Recorded, routes: tuple[Route, ...], error: DecodeError) -> list[Step]:
+        """A step for each route whose keys stand in the stored payload as they are. Raises `ViewFailed` otherwise."""
+        try:
+            payload = msgspec.json.decode(record.data)
+            paths = [route.path for route in routes]
+            keys = [keys_in(payload, path) if path is not None else None for path in paths]
+        except (msgspec.MsgspecError, TypeError, KeyError, AttributeError):
+            keys = [None]
+        if not all(keys):
+            raise self.failed(record, error) from error
+        found = [(route, several) for route, several in zip(routes, keys, strict=True) if several]
+        return [Step(record, None, route, several, undecodable=error) for route, several in found]
 
 
-class _Work:
-    """The documents of one chunk while it is applied, decoded when first touched."""
+def keys_in(payload: Any, path: str) -> tuple[str, ...]:
+    """The keys at a path of a payload's JSON values, as text."""
+    found = [payload]
+    for name in path.split("."):
+        found = [inner for one in found for inner in _several(one[name])]
+    return tuple(dict.fromkeys(str(key) for key in found if isinstance(key, (str, int))))
 
-    def __init__(self, projector: Projector, stored: Mapping[str, str]) -> None:
-        self._projector, self._stored = projector, stored
-        self._documents: dict[str, View | None] = {}
-        self._last: dict[str, Recorded] = {}
 
-    def apply(self, key: str, step: Step) -> None:
-        document = self._document(key)
-        if document is None:
-            if not step.route.handler.on.create:
-                return
-            document = self._projector.spec.new(key)
-        handler = step.route.handler
-        if handler.takes_record:
-            outcome: Any = handler.method(document, step.event, step.record)
-        else:
-            outcome = handler.method(document, step.event)
-        self._documents[key] = None if isinstance(outcome, Delete) else document
-        self._last[key] = step.record
+def reason_of(error: Exception) -> str:
+    """An error in one sentence."""
+    return error.message if isinstance(error, StoriedError) else f"{type(error).__name__}: {error}"
 
-    def keys_where(self, field: str, wanted: Scalar) -> list[str]:
-        """The keys of documents whose field has that value, as they are by now, compared as `find` compares."""
-        keys = dict.fromkeys((*self._stored, *self._documents))
-        documents = ((key, self._document(key)) for key in keys)
-        return [key for key, document in documents if document and sort_key(getattr(document, field)) == wanted]
 
-    def changes(self) -> list[Change]:
-        made = []
-        for key, record in self._last.items():
-            try:
-                change = self._projector.change(key, self._documents[key])
-            except (msgspec.MsgspecError, TypeError, ValueError, InvalidQuery) as error:
-                reason = f"document {key!r} cannot be stored: {error}"
-                raise ViewFailed(
-                    self._projector.name, position=record.position, type=record.type, reason=reason
-                ) from error
-            if change.document is None and key not in self._stored:
-                continue
-            if change.document is None or change.document != self._stored.get(key):
-                made.append(change)
-        return made
-
-    def _document(self, key: str) -> View | None:
-        if key not in self._documents:
-            text = self._stored.get(key)
-            self._documents[key] = None if text is None else self._projector.decoder.decode(text)
-        return self._documents[key]
+def _several(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]

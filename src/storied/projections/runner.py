@@ -1,4 +1,8 @@
-"""The runner: keeps views up to date while an app is open, one task a view."""
+"""The runner: keeps views up to date while an app is open, one task a view.
+
+A view whose code has changed is built beside the read model that the old code made, which goes on serving; once the
+new one has caught up, it takes the old one's place in one transaction. Interrupted, the building goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +14,27 @@ from typing import Literal
 import msgspec
 
 from storied.errors import NotCaughtUp, StoreClosed, StoreUnavailable, ViewFailed
-from storied.projections.applying import apply_page
+from storied.projections.applying import Progress, apply_page, begin
+from storied.projections.building import build
 from storied.projections.projector import Projector
-from storied.store.documents import Checkpoint, CheckpointMovedError, Documents
+from storied.store.documents import Checkpoint, CheckpointMovedError, Documents, SupersededError
 from storied.store.port import EventStore
 
 CHUNK = 2048
 """Events applied in one transaction."""
 RETRY_SECONDS = 0.25
+GATHER_SECONDS = 0.01
+"""How long a view that is up to date lets events gather while nobody waits for it."""
 
 log = logging.getLogger("storied.projections")
-Life = Literal["running", "failed", "stopped"]
+Life = Literal["building", "running", "failed", "superseded", "stopped"]
 
 
 class ViewState(msgspec.Struct):
-    """How one view is doing: the position it stands at, and what stopped it, if anything did."""
+    """How one view is doing in this process: the position it stands at, and what stopped it, if anything did."""
 
     view: str
-    life: Life = "running"
+    life: Life = "building"
     position: int = 0
     error: Exception | None = None
 
@@ -40,42 +47,49 @@ class Runner:
         self.state = ViewState(projector.name)
         self._documents, self._store = documents, store
         self._waiting: dict[asyncio.Future[None], int] = {}
+        self._wanted = asyncio.Event()
 
     async def run(self) -> None:
-        """Applies what is stored and what comes, until it is cancelled, the store closes, or an event fails."""
+        """Applies what is stored and what comes, until it is cancelled, superseded, the store closes, or it fails."""
         try:
             while True:
                 try:
-                    await self._follow(await self._checkpoint())
+                    await self._follow(await self._begin())
+                except SupersededError as error:
+                    log.warning("%s", error)
+                    self.state.life = "superseded"
+                    self._wake(error)
+                    return
                 except CheckpointMovedError:
                     continue
                 except StoreUnavailable as error:
                     log.warning("view %s waits: %s", self.projector.name, error)
                     await asyncio.sleep(RETRY_SECONDS)
-        except ViewFailed as failure:
-            log.error("%s", failure)
-            self._move(failure.position - 1)
-            self._fail(failure)
         except StoreClosed:
             self.state.life = "stopped"
             self._wake(StoreClosed())
+        except ViewFailed as failure:
+            log.error("%s", failure)
+            self._move(failure.position - 1)
+            await self._fail(failure)
         except Exception as error:
             log.exception("view %s stopped", self.projector.name)
-            self._fail(error)  # whoever waits must hear of it at once
+            await self._fail(error)  # whoever waits must hear of it at once
             raise
 
     async def reached(self, position: int, timeout: float) -> None:
-        """Returns once the view stands at *position* or beyond.
+        """Returns once readers are given a state of *position* or beyond.
 
-        Raises `NotCaughtUp` when it does not within *timeout* seconds, `ViewFailed` when it stopped before, and
-        whatever else stopped it.
+        Raises `NotCaughtUp` when that takes longer than *timeout* seconds, `ViewFailed` when the view stopped before,
+        and whatever else stopped it.
         """
-        if self.state.position >= position:
+        if self._shows(position):
             return
         if self.state.error is not None:
             raise self.state.error
         future = asyncio.get_running_loop().create_future()
         self._waiting[future] = position
+        self._wanted.set()
         try:
             await asyncio.wait_for(future, timeout)
         except TimeoutError:
@@ -85,34 +99,65 @@ class Runner:
         finally:
             self._waiting.pop(future, None)
 
-    async def _follow(self, checkpoint: Checkpoint) -> None:
-        self._move(checkpoint.position)
-        subscription = self._store.subscribe(self.projector.query, after=checkpoint.position)
-        async for page in subscription.pages(CHUNK):
-            checkpoint = await apply_page(self.projector, self._documents, self._store, page, checkpoint)
-            self._move(checkpoint.position)
-
-    async def _checkpoint(self) -> Checkpoint:
+    async def _begin(self) -> Progress:
         """Where to go on from: the start, when the checkpoint speaks of another log than this."""
-        checkpoint = await self._documents.prepare(self.projector.table)
-        if checkpoint.position == 0 or await _same_log(self._store, checkpoint):
-            return checkpoint
-        log.warning(
-            "view %s was built from another log (or from a longer copy of this one), so it is built anew",
-            self.projector.name,
-        )
-        await self._documents.reset(self.projector.table)
-        return await self._documents.prepare(self.projector.table)
+        table = self.projector.table
+        progress = await begin(self._documents, table)
+        if progress.checkpoint.position > 0 and not await same_log(self._store, progress.checkpoint):
+            log.warning(
+                "view %s was built from another log (or from a longer copy of this one), so it is built anew",
+                self.projector.name,
+            )
+            await self._documents.reset(table)
+            progress = await begin(self._documents, table)
+        if not await self._documents.is_live(table):
+            self.state.life = "building"
+            await self._build(progress)
+        self.state.life = "running"
+        self._move(progress.checkpoint.position)
+        return progress
+
+    async def _build(self, progress: Progress) -> None:
+        """Brings the edition up to the head and puts it into the live one's place."""
+        log.warning("view %s has other code than its read model; it is built anew beside it", self.projector.name)
+        await build(self.projector, self._documents, self._store, progress, self._built)
+        await self._documents.promote(progress.table, progress.checkpoint)
+
+    def _built(self, position: int) -> None:
+        self.state.position = position
+
+    async def _follow(self, progress: Progress) -> None:
+        subscription = self._store.subscribe(self.projector.query, after=progress.checkpoint.position)
+        async for page in subscription.pages(CHUNK):
+            await apply_page(self.projector, self._documents, self._store, page, progress)
+            self._move(progress.checkpoint.position)
+            if len(page.events) < CHUNK and not self._waiting:
+                await self._gather()
+
+    async def _gather(self) -> None:
+        """Lets a few events come together, unless somebody waits for the next."""
+        self._wanted.clear()
+        try:
+            await asyncio.wait_for(self._wanted.wait(), GATHER_SECONDS)
+        except TimeoutError:
+            return
+
+    def _shows(self, position: int) -> bool:
+        return self.state.life != "building" and self.state.position >= position
 
     def _move(self, position: int) -> None:
         self.state.position = position
         for future, wanted in self._waiting.items():
-            if wanted <= position and not future.done():
+            if self._shows(wanted) and not future.done():
                 future.set_result(None)
 
-    def _fail(self, error: Exception) -> None:
+    async def _fail(self, error: Exception) -> None:
         self.state.life, self.state.error = "failed", error
         self._wake(error)
+        try:
+            await self._documents.report(self.projector.table, str(error))
+        except (StoreUnavailable, StoreClosed):
+            log.warning("view %s could not store why it stopped", self.projector.name)
 
     def _wake(self, error: Exception) -> None:
         for future in self._waiting:
@@ -142,7 +187,7 @@ class Runners:
                 raise result
 
 
-async def _same_log(store: EventStore, checkpoint: Checkpoint) -> bool:
+async def same_log(store: EventStore, checkpoint: Checkpoint) -> bool:
     """Whether the log holds, at the checkpoint, the event that the checkpoint was made of."""
     if checkpoint.log != store.identity:
         return False

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
-from storied.errors import DefinitionError, NotCaughtUp
-from storied.projections.asking import Found, grouping, make_lookup, next_cursor
+from storied.errors import DefinitionError, KeyParked, NotCaughtUp, ViewRebuilding
+from storied.projections.asking import Found, grouping, make_lookup, next_cursor, value_type
+from storied.projections.building import Told, rebuild
 from storied.projections.past import Past, document_at, stream_query
 from storied.projections.projector import Projector
+from storied.projections.reporting import ViewReport, view_reports
+from storied.projections.retrying import Retried, retry
 from storied.projections.runner import Runners
-from storied.store.documents import Documents, Lookup, Scalar
+from storied.store.documents import Documents, Lookup, NoSuchColumnError, Parked, SupersededError
 from storied.store.moments import Moment, moment
+from storied.store.ordering import from_sort_key
 from storied.store.port import EventStore
 from storied.store.query import check_position
 
 POLL_SECONDS = 0.01
 V = TypeVar("V", bound=View)
+T = TypeVar("T")
 
 
 class Views:
@@ -45,15 +50,14 @@ class Views:
         """The document with this key, or None, and the position it stands at."""
         projector = self._projector(view)
         text, position = await self._get_text(projector, key, after, at, timeout)
-        document: Any = None if text is None else projector.decoder.decode(text)
-        return document, position
+        return (None if text is None else self._decoded(projector, text)), position
 
     async def find(
         self,
         view: type[V],
         where: Mapping[str, Any],
         *,
-        order: str | None,
+        order_by: str | None,
         limit: int,
         cursor: str | None,
         after: int | None,
@@ -62,13 +66,13 @@ class Views:
     ) -> Found[V]:
         """The documents that meet the criteria, in order, a page at a time."""
         projector = self._projector(view)
-        lookup = make_lookup(projector, where, order=order, limit=limit, cursor=cursor)
+        lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor)
         documents = await self._documents_at(projector, after, at, timeout)
         one_more = msgspec.structs.replace(lookup, limit=limit + 1)
-        hits, position = await documents.find(projector.table, one_more)
+        hits, position = await self._indexed(projector, documents.find(projector.table, one_more))
         more = len(hits) > limit
         hits = hits[:limit]
-        decoded: list[Any] = [projector.decoder.decode(hit.document) for hit in hits]
+        decoded: list[Any] = [self._decoded(projector, hit.document) for hit in hits]
         return Found(decoded, next_cursor(projector, lookup, hits[-1]) if more else None, position)
 
     async def count(
@@ -80,17 +84,36 @@ class Views:
         after: int | None,
         at: At | None,
         timeout: float,
-    ) -> dict[Scalar, int]:
+    ) -> dict[Any, int]:
         """How many documents meet the criteria, by the value of *by*; under None when it is None."""
         projector = self._projector(view)
         lookup: Lookup = make_lookup(projector, where)
         documents = await self._documents_at(projector, after, at, timeout)
-        counts, _ = await documents.count(projector.table, lookup, grouping(projector, by))
-        return counts
+        asked = documents.count(projector.table, lookup, grouping(projector, by))
+        counts, _ = await self._indexed(projector, asked)
+        kind = value_type(projector.spec.hints()[by]) if by else None
+        return {from_sort_key(value, kind): count for value, count in counts.items()}
 
     async def reached(self, view: type[View], position: int, timeout: float) -> None:
         """Returns once the view stands at *position* or beyond. Raises `NotCaughtUp` and `ViewFailed`."""
         await self._reach(self._projector(view), position, timeout)
+
+    async def states(self) -> list[ViewReport]:
+        """How each view is doing."""
+        lives = {name: runner.state for name, runner in self._runners.by_name.items()} if self._runners else {}
+        return await view_reports(self._projectors, self._store, self._documents, lives)
+
+    async def parked(self, view: type[View]) -> list[Parked]:
+        """The view's parked keys."""
+        return await self._documents.parked(self._projector(view).table)
+
+    async def retry(self, view: type[View], key: str | None) -> list[Retried]:
+        """What became of the view's parked keys, or of that one."""
+        return await retry(self._projector(view), self._documents, self._store, key)
+
+    async def rebuild(self, view: type[View], told: Told) -> int:
+        """The position of the rebuilt read model, once it is the live one."""
+        return await rebuild(self._projector(view), self._documents, self._store, told)
 
     def _projector(self, view: type[View]) -> Projector:
         name = view_spec(view).name
@@ -108,6 +131,8 @@ class Views:
                 then = await moment(self._store, at)
                 return await document_at(self._store, projector, key, query, then), then.position
         documents = await self._documents_at(projector, after, at, timeout)
+        if after is not None:
+            await self._check_parked(projector, key)
         return await documents.get(projector.table, key)
 
     async def _documents_at(self, projector: Projector, after: int | None, at: At | None, timeout: float) -> Documents:
@@ -120,14 +145,43 @@ class Views:
 
     async def _reach(self, projector: Projector, position: int, timeout: float) -> None:
         check_position("after", position)
-        if self._runners is not None:
-            await self._runners.by_name[projector.name].reached(position, timeout)
+        runner = self._runners.by_name[projector.name] if self._runners is not None else None
+        if runner is not None and runner.state.life != "superseded":
+            try:
+                await runner.reached(position, timeout)
+            except SupersededError:
+                await self._poll(projector, position, timeout)
             return
+        await self._poll(projector, position, timeout)
+
+    async def _poll(self, projector: Projector, position: int, timeout: float) -> None:
+        """Waits for the live edition, which another process keeps up to date, to reach *position* of this log."""
         deadline = time.monotonic() + timeout
         while True:
-            checkpoint = await self._documents.checkpoint(projector.table)
-            if checkpoint.position >= position:
+            editions = await self._documents.editions()
+            live = next((e for e in editions if e.live and e.table.name == projector.name), None)
+            ours = live is not None and live.checkpoint.log in ("", self._store.identity)
+            reached = live.checkpoint.position if live is not None and ours else 0
+            if reached >= position:
                 return
             if time.monotonic() >= deadline:
-                raise NotCaughtUp(projector.name, wanted=position, position=checkpoint.position, timeout=timeout)
+                raise NotCaughtUp(projector.name, wanted=position, position=reached, timeout=timeout)
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _check_parked(self, projector: Projector, key: str) -> None:
+        """Passes when the document is not held back at an event. Raises `KeyParked`."""
+        for parked in await self._documents.parked(projector.table, key):
+            raise KeyParked(projector.name, key=key, position=parked.position, type=parked.type, reason=parked.error)
+
+    async def _indexed(self, projector: Projector, question: Awaitable[T]) -> T:
+        """The answer of the live edition. Raises `ViewRebuilding` when it lacks the index, being of other code."""
+        try:
+            return await question
+        except NoSuchColumnError as error:
+            raise ViewRebuilding(projector.name, error.message) from None
+
+    def _decoded(self, projector: Projector, text: str) -> Any:
+        try:
+            return projector.decoder.decode(text)
+        except msgspec.ValidationError as error:
+            raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error

@@ -1,44 +1,53 @@
 """The read models' port: documents with declared indexes, and the checkpoint that commits with them.
 
-Documents are JSON texts, stored ready to serve. Index values are brought into one order (`sort_key`) that every
-engine shares, so that a range or an ordering gives the same answer everywhere.
+Documents are JSON texts, stored ready to serve. A view's table exists in one or two editions: the *live* one, which
+readers are given, and beside it, while a view whose code or shape has changed is built anew, the coming one. `promote`
+makes the coming edition the live one and removes the other, in one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from enum import Enum
+from collections.abc import Sequence
 from typing import Literal, Protocol
-from uuid import UUID
 
 import msgspec
 
-from storied.errors import InvalidQuery, StoriedError
-
-Scalar = str | int | float | None
-"""What an index column holds: comparable within one column, None before everything."""
+from storied.errors import StoriedError
+from storied.store.ordering import Scalar
 
 
 class Table(msgspec.Struct, frozen=True):
-    """One view's documents: their name, and the indexes, each a tuple of fields in the order they are compared."""
+    """One edition of a view's documents: the view's name, the indexes as tuples of fields, the code's fingerprint.
+
+    `edition` tells a rebuild of the same code apart from what it will replace.
+    """
 
     name: str
     indexes: tuple[tuple[str, ...], ...] = ()
+    fingerprint: str = ""
+    edition: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every indexed field once, in the order first named."""
         return tuple(dict.fromkeys(field for index in self.indexes for field in index))
 
+    @property
+    def definition(self) -> str:
+        """What tells this edition from others of the view, as text."""
+        return msgspec.json.encode((self.indexes, self.fingerprint, self.edition)).decode()
+
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """How far a projection has applied a log: `position`, the log's `identity`, and the digest of the event there."""
+    """How far a projection has applied a log: `position`, the log's `identity`, and the digest of the event there.
+
+    `freed` changes whenever parked keys are freed, so that whoever still holds them back notices.
+    """
 
     position: int = 0
     log: str = ""
     digest: bytes = b""
+    freed: int = 0
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -47,6 +56,19 @@ class Change(msgspec.Struct, frozen=True):
     key: str
     document: str | None
     values: tuple[Scalar, ...] = ()
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """A key that stopped at an event: its document stays as it was before `position` until a retry succeeds.
+
+    `type` is the event's, `error` one sentence, `trace` the traceback.
+    """
+
+    key: str
+    position: int
+    type: str
+    error: str
+    trace: str
 
 
 class Criterion(msgspec.Struct, frozen=True):
@@ -78,34 +100,50 @@ class Hit(msgspec.Struct, frozen=True):
     value: Scalar = None
 
 
+class Edition(msgspec.Struct, frozen=True):
+    """How one edition of a view is doing: how far it is, how many keys are parked, and what stopped it, if anything.
+
+    `updated_us` is when it last moved, in microseconds since 1970.
+    """
+
+    table: Table
+    live: bool
+    checkpoint: Checkpoint
+    parked: int
+    error: str | None
+    updated_us: int
+
+
 class CheckpointMovedError(StoriedError):
     """Somebody else moved the checkpoint meanwhile; nothing was written. Load again and go on from there."""
 
     default_code = "checkpoint-moved"
 
 
-class Documents(Protocol):
-    """Where views keep their documents. Each verb speaks of one moment's state of one table."""
+class SupersededError(CheckpointMovedError):
+    """The edition is gone: another one, of other code, has taken its place; nothing was written."""
 
-    async def prepare(self, table: Table) -> Checkpoint:
-        """Makes the table when it is absent and returns its checkpoint; `Checkpoint()` for a new one.
+    default_code = "superseded"
 
-        A table whose indexes differ from those declared is emptied and starts anew. Idempotent.
-        """
-        ...
+    def __init__(self, table: Table) -> None:
+        super().__init__(
+            f"the read model of view {table.name} that this code made was replaced by that of other code. Nothing was "
+            "written. Open the app again to build it anew, or upgrade this process."
+        )
 
-    async def load(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
-        """The documents with these keys, as JSON; absent ones are left out."""
-        ...
 
-    async def commit(
-        self, table: Table, changes: Sequence[Change], *, expected: Checkpoint, checkpoint: Checkpoint
-    ) -> None:
-        """Applies all changes and moves the checkpoint, in one transaction.
+class NoSuchColumnError(StoriedError):
+    """The live edition does not have the index that is asked for: it was made by other code."""
 
-        Raises `CheckpointMovedError` when the checkpoint is not *expected*; then nothing was written.
-        """
-        ...
+    default_code = "no-such-column"
+
+
+class ReadModels(Protocol):
+    """What readers ask. Each verb speaks of one moment's state of the view's live edition, whatever code made it.
+
+    They raise `NoSuchColumnError` when that edition lacks a field that the question names, and answer as from an empty
+    table at position 0 when the view has no edition yet.
+    """
 
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
         """The document's JSON, or None, and the position of the checkpoint it stands at."""
@@ -119,89 +157,77 @@ class Documents(Protocol):
         """How many documents meet the criteria, by the value of the indexed field *by*; all under None without one."""
         ...
 
+    async def editions(self) -> list[Edition]:
+        """Every edition of every view, by name, the live one first."""
+        ...
+
+
+class Shelves(Protocol):
+    """What a projection works on: one edition of one view, live or not."""
+
+    async def prepare(self, table: Table) -> Checkpoint:
+        """Makes the edition when it is absent and returns its checkpoint; `Checkpoint()` for a new one. Idempotent.
+
+        The first edition of a view is live at once; a further one begins beside the live one, empty.
+        """
+        ...
+
+    async def load(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
+        """The documents with these keys, as JSON; absent ones are left out."""
+        ...
+
+    async def search(self, table: Table, criterion: Criterion) -> dict[str, str]:
+        """The documents that meet the criterion, as JSON by key."""
+        ...
+
+    async def commit(
+        self,
+        table: Table,
+        changes: Sequence[Change],
+        *,
+        expected: Checkpoint,
+        checkpoint: Checkpoint,
+        parked: Sequence[Parked] = (),
+        freed: Sequence[str] = (),
+    ) -> None:
+        """Applies all changes, parks and frees keys, and moves the checkpoint, in one transaction.
+
+        Raises `CheckpointMovedError` when the checkpoint is not *expected*, and `SupersededError` when the edition is
+        gone; then nothing was written. A key stands in one change at most.
+        """
+        ...
+
+    async def promote(self, table: Table, expected: Checkpoint) -> None:
+        """Makes the edition the live one and removes every other of the view, in one transaction. Idempotent.
+
+        The edition becomes that of plain code: its `edition` is forgotten. Raises as `commit` does.
+        """
+        ...
+
+    async def is_live(self, table: Table) -> bool:
+        """Whether readers are given this edition."""
+        ...
+
     async def checkpoint(self, table: Table) -> Checkpoint:
-        """How far the table is; `Checkpoint()` when it does not exist."""
+        """How far the edition is; `Checkpoint()` when it does not exist."""
+        ...
+
+    async def parked(self, table: Table, key: str | None = None) -> list[Parked]:
+        """The parked keys of the edition in order, or only that one."""
+        ...
+
+    async def report(self, table: Table, error: str | None) -> None:
+        """Remembers what stopped the edition, for those who look; the next commit forgets it."""
         ...
 
     async def reset(self, table: Table) -> None:
-        """Removes every document and puts the checkpoint back to the start, in one transaction."""
+        """Removes every document and parked key of the edition and puts it back to the start, in one transaction."""
         ...
+
+
+class Documents(ReadModels, Shelves, Protocol):
+    """Where views keep their documents."""
 
     async def aclose(self) -> None:
         """Lets go of everything. Idempotent."""
         ...
-
-
-class CheckpointList(Protocol):
-    """Read models that can be looked over. Engines offer it beside the verbs."""
-
-    async def checkpoints(self) -> dict[str, Checkpoint]:
-        """How far each view is that was ever prepared here, by its name, in the names' order."""
-        ...
-
-
-def sort_key(value: object) -> Scalar:
-    """The value in the form that is stored in an index and compared: numbers as numbers, all else as text.
-
-    Times become their UTC text with microseconds, Decimals a text that sorts by amount, enums their value.
-    Raises `InvalidQuery` for a value that has no order here.
-    """
-    if value is None or isinstance(value, (str, bool, int)):
-        return _scalar(value)
-    if isinstance(value, float):
-        if value != value:
-            raise InvalidQuery("NaN has no place in an order. Use None for a value that is not known.")
-        return value
-    if isinstance(value, Decimal):
-        return decimal_text(value)
-    if isinstance(value, Enum):
-        return sort_key(value.value)
-    if isinstance(value, datetime):
-        aware = value.astimezone(UTC) if value.tzinfo is not None else value
-        return aware.replace(tzinfo=None).isoformat(timespec="microseconds")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    raise InvalidQuery(f"{value!r} cannot be indexed. Index text, numbers, Decimals, times, enums and ids.")
-
-
-def _scalar(value: str | int | None) -> Scalar:
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, int):
-        if not -(2**63) <= value < 2**63:
-            raise InvalidQuery(f"{value} does not fit 64 bits. Index it as text or as a Decimal.")
-        return int(value)
-    if isinstance(value, str) and type(value) is not str:
-        return str(value.value) if isinstance(value, Enum) else str(value)
-    return value
-
-
-def decimal_text(value: Decimal) -> str:
-    """A text for the amount: texts compare as the amounts do, and equal amounts have equal texts.
-
-    Zero is ``1``. A positive amount is ``2``, its magnitude as four digits offset by 5000, and its digits without
-    trailing zeros; a negative one is ``0``, the same with each digit complemented, and ``~`` so that longer is smaller.
-    """
-    if not value.is_finite():
-        raise InvalidQuery(f"{value} has no place in an order. Index finite amounts.")
-    sign, digits, exponent = value.as_tuple()
-    assert isinstance(exponent, int)  # noqa: S101 - is_finite() says so; this tells the type checker
-    if not any(digits):
-        return "1"
-    magnitude = exponent + len(digits)
-    if abs(magnitude) >= 5000:
-        raise InvalidQuery(f"{value} is out of the range that can be indexed. Index amounts within 10^±5000.")
-    text = f"{magnitude + 5000:04d}" + "".join(map(str, digits)).rstrip("0")  # not normalize(), which rounds
-    if not sign:
-        return "2" + text
-    return "0" + text.translate(_COMPLEMENT) + "~"
-
-
-_COMPLEMENT = str.maketrans("0123456789", "9876543210")
-
-
-def document_values(table: Table, document: Mapping[str, object]) -> tuple[Scalar, ...]:
-    """The index values of a document, by the table's columns."""
-    return tuple(sort_key(document.get(column)) for column in table.columns)

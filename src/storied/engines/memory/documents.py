@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import operator
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from storied.errors import StoreClosed
 from storied.store.documents import (
     Change,
     Checkpoint,
     CheckpointMovedError,
     Criterion,
+    Edition,
     Hit,
     Lookup,
-    Scalar,
+    NoSuchColumnError,
+    Parked,
+    SupersededError,
     Table,
 )
+from storied.store.ordering import Scalar
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
@@ -29,58 +35,33 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class _Shelf(msgspec.Struct):
-    """One view's documents by key, each with its index values by column."""
+    """One edition's documents by key, each with its index values by column."""
 
     table: Table
+    live: bool
     documents: dict[str, tuple[str, dict[str, Scalar]]] = {}
+    parked: dict[str, Parked] = {}
     checkpoint: Checkpoint = Checkpoint()
+    error: str | None = None
+    updated_us: int = 0
 
 
 class MemoryDocuments:
     """`Documents` in this process's memory."""
 
     def __init__(self) -> None:
-        self._shelves: dict[str, _Shelf] = {}
-
-    async def prepare(self, table: Table) -> Checkpoint:
-        """As the port says."""
-        shelf = self._shelves.get(table.name)
-        if shelf is None or shelf.table != table:
-            shelf = self._shelves[table.name] = _Shelf(table)
-        return shelf.checkpoint
-
-    async def load(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
-        """As the port says."""
-        documents = self._shelf(table).documents
-        return {key: documents[key][0] for key in keys if key in documents}
-
-    async def commit(
-        self, table: Table, changes: Sequence[Change], *, expected: Checkpoint, checkpoint: Checkpoint
-    ) -> None:
-        """As the port says."""
-        shelf = self._shelf(table)
-        if shelf.checkpoint != expected:
-            raise CheckpointMovedError(
-                f"view {table.name} stands at {shelf.checkpoint.position}, not at {expected.position}. Nothing was "
-                "written. Load again and go on from there."
-            )
-        for change in changes:
-            if change.document is None:
-                shelf.documents.pop(change.key, None)
-            else:
-                values = dict(zip(table.columns, change.values, strict=True))
-                shelf.documents[change.key] = (change.document, values)
-        shelf.checkpoint = checkpoint
+        self._shelves: dict[Table, _Shelf] = {}
+        self._closed = False
 
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
         """As the port says."""
-        shelf = self._shelf(table)
+        shelf = self._live(table, ())
         found = shelf.documents.get(key)
         return (found[0] if found else None), shelf.checkpoint.position
 
     async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int]:
         """As the port says."""
-        shelf = self._shelf(table)
+        shelf = self._live(table, _asked(lookup))
         hits = [
             Hit(key, document, values[lookup.order] if lookup.order else None)
             for key, (document, values) in shelf.documents.items()
@@ -94,7 +75,7 @@ class MemoryDocuments:
 
     async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int]:
         """As the port says."""
-        shelf = self._shelf(table)
+        shelf = self._live(table, (*_asked(lookup), *((by,) if by else ())))
         groups = Counter(
             values[by] if by else None for _, values in shelf.documents.values() if _meets(values, lookup.criteria)
         )
@@ -102,31 +83,141 @@ class MemoryDocuments:
             groups[None] = 0
         return dict(groups), shelf.checkpoint.position
 
+    async def editions(self) -> list[Edition]:
+        """As the port says."""
+        self._check_open()
+        shelves = sorted(self._shelves.values(), key=lambda shelf: (shelf.table.name, not shelf.live))
+        return [
+            Edition(shelf.table, shelf.live, shelf.checkpoint, len(shelf.parked), shelf.error, shelf.updated_us)
+            for shelf in shelves
+        ]
+
+    async def prepare(self, table: Table) -> Checkpoint:
+        """As the port says."""
+        self._check_open()
+        shelf = self._shelves.get(table)
+        if shelf is None:
+            first = not any(other.name == table.name for other in self._shelves)
+            shelf = self._shelves[table] = _Shelf(table, first, updated_us=_now())
+        return shelf.checkpoint
+
+    async def load(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
+        """As the port says."""
+        documents = self._shelf(table).documents
+        return {key: documents[key][0] for key in keys if key in documents}
+
+    async def search(self, table: Table, criterion: Criterion) -> dict[str, str]:
+        """As the port says."""
+        documents = self._shelf(table).documents
+        return {key: document for key, (document, values) in documents.items() if _holds(values, criterion)}
+
+    async def commit(
+        self,
+        table: Table,
+        changes: Sequence[Change],
+        *,
+        expected: Checkpoint,
+        checkpoint: Checkpoint,
+        parked: Sequence[Parked] = (),
+        freed: Sequence[str] = (),
+    ) -> None:
+        """As the port says."""
+        shelf = self._expected(table, expected)
+        for change in changes:
+            if change.document is None:
+                shelf.documents.pop(change.key, None)
+            else:
+                values = dict(zip(table.columns, change.values, strict=True))
+                shelf.documents[change.key] = (change.document, values)
+        for key in freed:
+            shelf.parked.pop(key, None)
+        shelf.parked.update({one.key: one for one in parked})
+        shelf.checkpoint, shelf.error, shelf.updated_us = checkpoint, None, _now()
+
+    async def promote(self, table: Table, expected: Checkpoint) -> None:
+        """As the port says."""
+        shelf = self._expected(table, expected)
+        for other in [other for other in self._shelves if other.name == table.name]:
+            del self._shelves[other]
+        shelf.table, shelf.live = msgspec.structs.replace(table, edition=""), True
+        self._shelves[shelf.table] = shelf
+
+    async def is_live(self, table: Table) -> bool:
+        """As the port says."""
+        self._check_open()
+        shelf = self._shelves.get(table)
+        return shelf is not None and shelf.live
+
     async def checkpoint(self, table: Table) -> Checkpoint:
         """As the port says."""
-        shelf = self._shelves.get(table.name)
+        self._check_open()
+        shelf = self._shelves.get(table)
         return shelf.checkpoint if shelf else Checkpoint()
 
-    async def checkpoints(self) -> dict[str, Checkpoint]:
-        """As `CheckpointList` says."""
-        return {name: self._shelves[name].checkpoint for name in sorted(self._shelves)}
+    async def parked(self, table: Table, key: str | None = None) -> list[Parked]:
+        """As the port says."""
+        parked = self._shelf(table).parked.values()
+        return sorted((one for one in parked if key in (None, one.key)), key=lambda one: (one.position, one.key))
+
+    async def report(self, table: Table, error: str | None) -> None:
+        """As the port says."""
+        self._shelf(table).error = error
 
     async def reset(self, table: Table) -> None:
         """As the port says."""
-        self._shelves[table.name] = _Shelf(table)
+        shelf = self._shelf(table)
+        self._shelves[table] = _Shelf(table, shelf.live, updated_us=_now())
 
     async def aclose(self) -> None:
         """As the port says."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed
+
+    def _live(self, table: Table, columns: Sequence[str]) -> _Shelf:
+        self._check_open()
+        for shelf in self._shelves.values():
+            if shelf.live and shelf.table.name == table.name:
+                absent = [column for column in columns if column not in shelf.table.columns]
+                if absent:
+                    raise NoSuchColumnError(f"the read model of {table.name} has no index on {absent[0]!r} yet.")
+                return shelf
+        return _Shelf(table, live=True)
 
     def _shelf(self, table: Table) -> _Shelf:
-        return self._shelves.get(table.name) or _Shelf(table)
+        self._check_open()
+        return self._shelves.get(table) or _Shelf(table, live=False)
+
+    def _expected(self, table: Table, expected: Checkpoint) -> _Shelf:
+        self._check_open()
+        shelf = self._shelves.get(table)
+        if shelf is None:
+            raise SupersededError(table)
+        if shelf.checkpoint != expected:
+            raise CheckpointMovedError(
+                f"view {table.name} stands at {shelf.checkpoint.position}, not at {expected.position}. Nothing was "
+                "written. Load again and go on from there."
+            )
+        return shelf
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _asked(lookup: Lookup) -> tuple[str, ...]:
+    """The fields that a lookup names."""
+    return (*(criterion.field for criterion in lookup.criteria), *((lookup.order,) if lookup.order else ()))
 
 
 def _meets(values: dict[str, Scalar], criteria: tuple[Criterion, ...]) -> bool:
-    return all(_holds(values[criterion.field], criterion) for criterion in criteria)
+    return all(_holds(values, criterion) for criterion in criteria)
 
 
-def _holds(value: Scalar, criterion: Criterion) -> bool:
+def _holds(values: dict[str, Scalar], criterion: Criterion) -> bool:
+    value = values[criterion.field]
     if criterion.operator == "=":
         return value == criterion.value
     if value is None or criterion.value is None:

@@ -1,6 +1,6 @@
-"""Read models in a SQLite file of their own: one table a view, its checkpoint moved in the same transaction.
+"""Read models in a SQLite file of their own: one table an edition, its checkpoint moved in the same transaction.
 
-The file can be deleted at any time: it is built again from the log. So its commits need no sync of their own.
+The file can be deleted while nobody has it open: it is built again from the log. So its commits need no sync.
 """
 
 from __future__ import annotations
@@ -10,13 +10,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
-import msgspec
 
+from storied.engines.sqlite import shelving
 from storied.engines.sqlite.connection import VIEWS_APPLICATION_ID, open_reader, open_writer, unavailable
 from storied.engines.sqlite.lane import Lane, run_each
-from storied.engines.sqlite.lookups import Statement, count_statement, find_statement, table_name, table_schema, upsert
+from storied.engines.sqlite.lookups import (
+    Place,
+    Statement,
+    asked_columns,
+    count_statement,
+    find_statement,
+    load_statement,
+)
 from storied.engines.sqlite.statements import statements
-from storied.store.documents import Change, Checkpoint, CheckpointMovedError, Hit, Lookup, Scalar, Table
+from storied.errors import StoreUnavailable
+from storied.store.documents import Change, Checkpoint, Criterion, Edition, Hit, Lookup, Parked, Table
+from storied.store.ordering import Scalar
+
+FORMAT = 2
+"""The version of the file's layout."""
 
 _SQL = statements("documents.sql")
 T = TypeVar("T")
@@ -35,15 +47,7 @@ class SqliteDocuments:
     async def open(cls, path: Path) -> SqliteDocuments:
         """The read models in the file at *path*, which is made when it is absent. Raises `StoreUnavailable`."""
         documents = cls(path)
-
-        def start_writing() -> apsw.Connection:
-            connection = open_writer(path, "normal", VIEWS_APPLICATION_ID)
-            with connection:
-                connection.execute(_SQL["schema"])
-                connection.pragma("application_id", VIEWS_APPLICATION_ID)
-            return connection
-
-        await documents._writer.start(start_writing)
+        await documents._writer.start(lambda: _open(path))
         try:
             await documents._reader.start(lambda: open_reader(path))
         except BaseException:
@@ -51,90 +55,110 @@ class SqliteDocuments:
             raise
         return documents
 
-    async def prepare(self, table: Table) -> Checkpoint:
-        """As the port says."""
-        return await self._write(lambda connection: _prepare(connection, table))
-
-    async def load(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
-        """As the port says."""
-        sql = (
-            f"SELECT d.key, d.document FROM json_each(?) AS wanted CROSS JOIN {table_name(table)} AS d "
-            "ON d.key = wanted.value"
-        )
-        wanted = msgspec.json.encode(keys).decode()
-
-        def load(connection: apsw.Connection) -> dict[str, str]:
-            rows: Any = connection.execute(sql, (wanted,))
-            return dict(rows)
-
-        return await self._read(load)
-
-    async def commit(
-        self, table: Table, changes: Sequence[Change], *, expected: Checkpoint, checkpoint: Checkpoint
-    ) -> None:
-        """As the port says."""
-        await self._write(lambda connection: _commit(connection, table, changes, expected, checkpoint))
-
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
         """As the port says."""
-        sql = (
-            f"SELECT (SELECT document FROM {table_name(table)} WHERE key = ?), "
-            "coalesce((SELECT position FROM checkpoint WHERE view = ?), 0)"
+        rows, position = await self._ask(
+            table, (), lambda place: Statement(f"SELECT document FROM {place.name} WHERE key = ?", (key,))
         )
-
-        def get(connection: apsw.Connection) -> tuple[str | None, int]:
-            row: Any = connection.execute(sql, (key, table.name)).fetchone()
-            return row[0], row[1]
-
-        return await self._read(get)
+        return (rows[0][0] if rows else None), position
 
     async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int]:
         """As the port says."""
-        statement = find_statement(table, lookup)
-        rows, position = await self._select(table, statement)
+        rows, position = await self._ask(table, asked_columns(lookup), lambda place: find_statement(place, lookup))
         return [Hit(*row) for row in rows], position
 
     async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int]:
         """As the port says."""
-        statement = count_statement(table, lookup, by)
-        rows, position = await self._select(table, statement)
-        return dict(rows), position
+        rows, position = await self._ask(
+            table, asked_columns(lookup, by), lambda place: count_statement(place, lookup, by)
+        )
+        return (dict(rows) if rows or by else {None: 0}), position
+
+    async def editions(self) -> list[Edition]:
+        """As the port says."""
+        return await self._submit(self._reader, shelving.editions)
+
+    async def prepare(self, table: Table) -> Checkpoint:
+        """As the port says."""
+        return await self._write(lambda connection: shelving.prepare(connection, table))
+
+    async def load(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
+        """As the port says."""
+        return await self._own_rows(table, lambda place: load_statement(place, keys))
+
+    async def search(self, table: Table, criterion: Criterion) -> dict[str, str]:
+        """As the port says."""
+        return await self._own_rows(table, lambda place: find_statement(place, Lookup((criterion,))))
+
+    async def commit(
+        self,
+        table: Table,
+        changes: Sequence[Change],
+        *,
+        expected: Checkpoint,
+        checkpoint: Checkpoint,
+        parked: Sequence[Parked] = (),
+        freed: Sequence[str] = (),
+    ) -> None:
+        """As the port says."""
+        made = shelving.Commit(changes, expected, checkpoint, parked, freed)
+        await self._write(lambda connection: shelving.commit(connection, table, made))
+
+    async def promote(self, table: Table, expected: Checkpoint) -> None:
+        """As the port says."""
+        await self._write(lambda connection: shelving.promote(connection, table, expected))
+
+    async def is_live(self, table: Table) -> bool:
+        """As the port says."""
+        found = await self._read(lambda connection: shelving.own(connection, table))
+        return found is not None and found.live
 
     async def checkpoint(self, table: Table) -> Checkpoint:
         """As the port says."""
-        return await self._read(lambda connection: _checkpoint(connection, table))
+        found = await self._read(lambda connection: shelving.own(connection, table))
+        return Checkpoint() if found is None else found.checkpoint
 
-    async def checkpoints(self) -> dict[str, Checkpoint]:
-        """As `CheckpointList` says."""
-        return await self._read(_checkpoints)
+    async def parked(self, table: Table, key: str | None = None) -> list[Parked]:
+        """As the port says."""
+        return await self._read(lambda connection: shelving.parked(connection, table, key))
+
+    async def report(self, table: Table, error: str | None) -> None:
+        """As the port says."""
+        await self._write(lambda connection: shelving.report(connection, table, error))
 
     async def reset(self, table: Table) -> None:
         """As the port says."""
-        await self._write(lambda connection: _reset(connection, table))
+        await self._write(lambda connection: shelving.reset(connection, table))
 
     async def aclose(self) -> None:
         """As the port says."""
         await self._writer.aclose()
         await self._reader.aclose()
 
-    async def _select(self, table: Table, statement: Statement) -> tuple[list[Any], int]:
-        """The statement's rows and the checkpoint's position, both of one moment."""
+    async def _ask(
+        self, table: Table, columns: Sequence[str], question: Callable[[Place], Statement]
+    ) -> tuple[list[Any], int]:
+        """The live edition's answer and the position it stands at; none at 0 when there is no edition."""
+        answer = await self._read(lambda connection: shelving.ask(connection, table, columns, question))
+        return answer or ([], 0)
 
-        def select(connection: apsw.Connection) -> tuple[list[Any], int]:
-            connection.execute("BEGIN")
-            try:
-                rows: list[Any] = connection.execute(statement.sql, statement.parameters).fetchall()
-                return rows, _checkpoint(connection, table).position
-            finally:
-                connection.execute("COMMIT")
+    async def _own_rows(self, table: Table, question: Callable[[Place], Statement]) -> dict[str, str]:
+        """Documents of this edition by key."""
 
-        return await self._read(select)
+        def rows(connection: apsw.Connection) -> dict[str, str]:
+            found = shelving.own(connection, table)
+            if found is None:
+                return {}
+            statement = question(found.place)
+            return {row[0]: row[1] for row in connection.execute(statement.sql, statement.parameters)}
+
+        return await self._read(rows)
 
     async def _write(self, work: Callable[[apsw.Connection], T]) -> T:
-        return await self._submit(self._writer, lambda connection: _transaction(connection, work))
+        return await self._submit(self._writer, lambda connection: _transaction(connection, work, "BEGIN IMMEDIATE"))
 
     async def _read(self, work: Callable[[apsw.Connection], T]) -> T:
-        return await self._submit(self._reader, work)
+        return await self._submit(self._reader, lambda connection: _transaction(connection, work, "BEGIN"))
 
     async def _submit(self, lane: Lane[apsw.Connection, Work], work: Callable[[apsw.Connection], T]) -> T:
         try:
@@ -144,8 +168,36 @@ class SqliteDocuments:
         return result
 
 
-def _transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
+def _open(path: Path) -> apsw.Connection:
+    """The writing connection, the schema made where it is absent, and remade where an older storied wrote it."""
+    connection = open_writer(path, "normal", VIEWS_APPLICATION_ID)
+    try:
+        _transaction(connection, lambda inside: _make_schema(inside, path), "BEGIN IMMEDIATE")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_schema(connection: apsw.Connection, path: Path) -> None:
+    found = connection.pragma("user_version")
+    if found > FORMAT:
+        raise StoreUnavailable(
+            f"{path} has format {found}, and this storied knows format {FORMAT} of read models. Nothing was changed. "
+            "Upgrade storied, or remove the file while nobody has it open: it is built again from the log.",
+            code="newer-store",
+        )
+    if found < FORMAT:
+        tables: list[Any] = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        for (name,) in tables:
+            connection.execute(f'DROP TABLE "{name}"')  # read models of an older layout are built again
+    connection.execute(_SQL["schema"])
+    connection.pragma("application_id", VIEWS_APPLICATION_ID)
+    connection.pragma("user_version", FORMAT)
+
+
+def _transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], T], begin: str) -> T:
+    connection.execute(begin)
     try:
         result = work(connection)
         connection.execute("COMMIT")
@@ -154,47 +206,3 @@ def _transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], 
             connection.execute("ROLLBACK")
         raise
     return result
-
-
-def _prepare(connection: apsw.Connection, table: Table) -> Checkpoint:
-    row: Any = connection.execute(_SQL["get_definition"], (table.name,)).fetchone()
-    if row is None or row[0] != _definition(table):
-        _reset(connection, table)
-    return _checkpoint(connection, table)
-
-
-def _reset(connection: apsw.Connection, table: Table) -> None:
-    connection.execute(f"DROP TABLE IF EXISTS {table_name(table)}")
-    connection.execute(table_schema(table))
-    connection.execute(_SQL["put_checkpoint"], (table.name, 0, "", b"", _definition(table)))
-
-
-def _commit(
-    connection: apsw.Connection, table: Table, changes: Sequence[Change], expected: Checkpoint, checkpoint: Checkpoint
-) -> None:
-    current = _checkpoint(connection, table)
-    if current != expected:
-        raise CheckpointMovedError(
-            f"view {table.name} stands at {current.position}, not at {expected.position}. Nothing was written. "
-            "Load again and go on from there."
-        )
-    written = [(c.key, c.document, *c.values) for c in changes if c.document is not None]
-    connection.executemany(upsert(table), written)
-    removed = [(c.key,) for c in changes if c.document is None]
-    connection.executemany(f"DELETE FROM {table_name(table)} WHERE key = ?", removed)
-    moved = (table.name, checkpoint.position, checkpoint.log, checkpoint.digest)
-    connection.execute(_SQL["move_checkpoint"], moved)
-
-
-def _checkpoints(connection: apsw.Connection) -> dict[str, Checkpoint]:
-    rows: Any = connection.execute(_SQL["list_checkpoints"]).fetchall()
-    return {view: Checkpoint(*columns) for view, *columns in rows}
-
-
-def _checkpoint(connection: apsw.Connection, table: Table) -> Checkpoint:
-    row: Any = connection.execute(_SQL["get_checkpoint"], (table.name,)).fetchone()
-    return Checkpoint() if row is None else Checkpoint(*row)
-
-
-def _definition(table: Table) -> str:
-    return msgspec.json.encode(table.indexes).decode()

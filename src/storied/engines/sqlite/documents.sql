@@ -1,26 +1,73 @@
 -- name: schema
--- Read models: a table `view_<name>` for each view (made when the view is first prepared) and one row here, which
--- moves in the same transaction as the documents. `definition` tells when a view's indexes have changed.
-CREATE TABLE IF NOT EXISTS checkpoint (
-    view       TEXT    PRIMARY KEY,
+-- Read models: a table for each edition of each view, named `view_<name>_<number>`, and one row here, which moves in the
+-- same transaction as the documents. `definition` tells the editions of a view apart; readers are given the live one.
+CREATE TABLE IF NOT EXISTS edition (
+    number     INTEGER PRIMARY KEY,
+    view       TEXT    NOT NULL,
+    definition TEXT    NOT NULL,
+    live       INTEGER NOT NULL,
     position   INTEGER NOT NULL,
     log        TEXT    NOT NULL,
     digest     BLOB    NOT NULL,
-    definition TEXT    NOT NULL
+    freed      INTEGER NOT NULL,
+    error      TEXT,
+    updated_at INTEGER NOT NULL,
+    UNIQUE (view, definition)
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS live_edition ON edition (view) WHERE live;
+-- A key whose document stopped at an event, until a retry succeeds.
+CREATE TABLE IF NOT EXISTS parked (
+    edition  INTEGER NOT NULL,
+    key      TEXT    NOT NULL,
+    position INTEGER NOT NULL,
+    type     TEXT    NOT NULL,
+    error    TEXT    NOT NULL,
+    trace    TEXT    NOT NULL,
+    PRIMARY KEY (edition, key)
 ) STRICT, WITHOUT ROWID;
 
--- name: get_checkpoint
-SELECT position, log, digest FROM checkpoint WHERE view = ?;
+-- name: live_edition
+SELECT number, definition, position FROM edition WHERE view = ? AND live;
 
--- name: list_checkpoints
-SELECT view, position, log, digest FROM checkpoint ORDER BY view;
+-- name: own_edition
+SELECT number, live, position, log, digest, freed FROM edition WHERE view = ? AND definition = ?;
 
--- name: get_definition
-SELECT definition FROM checkpoint WHERE view = ?;
+-- name: list_editions
+SELECT e.view, e.definition, e.live, e.position, e.log, e.digest, e.freed,
+       (SELECT count(*) FROM parked AS p WHERE p.edition = e.number), e.error, e.updated_at
+FROM edition AS e ORDER BY e.view, e.live DESC, e.number;
 
--- name: put_checkpoint
-INSERT INTO checkpoint (view, position, log, digest, definition) VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT (view) DO UPDATE SET position = ?2, log = ?3, digest = ?4, definition = ?5;
+-- name: new_edition
+-- The first edition of a view is live at once.
+INSERT INTO edition (view, definition, live, position, log, digest, freed, updated_at)
+VALUES (?1, ?2, NOT EXISTS (SELECT 1 FROM edition WHERE view = ?1), 0, '', x'', 0, ?3);
 
--- name: move_checkpoint
-UPDATE checkpoint SET position = ?2, log = ?3, digest = ?4 WHERE view = ?1;
+-- name: move_edition
+UPDATE edition SET position = ?2, log = ?3, digest = ?4, freed = ?5, updated_at = ?6, error = NULL WHERE number = ?1;
+
+-- name: other_editions
+SELECT number FROM edition WHERE view = ? AND number <> ?;
+
+-- name: drop_edition
+DELETE FROM edition WHERE number = ?;
+
+-- name: promote_edition
+UPDATE edition SET live = 1, definition = ?2 WHERE number = ?1;
+
+-- name: report
+UPDATE edition SET error = ?2 WHERE number = ?1;
+
+-- name: park
+INSERT INTO parked (edition, key, position, type, error, trace) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (edition, key) DO UPDATE
+SET position = excluded.position, type = excluded.type, error = excluded.error, trace = excluded.trace;
+
+-- name: free
+DELETE FROM parked WHERE edition = ? AND key = ?;
+
+-- name: free_all
+DELETE FROM parked WHERE edition = ?;
+
+-- name: list_parked
+SELECT key, position, type, error, trace FROM parked WHERE edition = ?1 AND (?2 IS NULL OR key = ?2)
+ORDER BY position, key;

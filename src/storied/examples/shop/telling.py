@@ -112,8 +112,8 @@ async def _overviews(shop: OpenApp, console: Console) -> None:
         if any(status in count for count in counts):
             table.add_row(status, *(str(count.get(status, 0)) for count in counts))
     console.print(table)
-    best = (await shop.find(CustomerOverview, order="-spent", limit=1))[0]
-    month = (await shop.find(SellerMonth, order="-sales", month="2025-06", limit=1))[0]
+    best = (await shop.find(CustomerOverview, order_by="-spent", limit=1))[0]
+    month = (await shop.find(SellerMonth, order_by="-sales", month="2025-06", limit=1))[0]
     console.print(f"  Best customer: {best.customer}, {best.orders} orders, {best.spent} spent, ", end="")
     console.print(f"reviews average {best.average_score}")
     console.print(f"  Best seller in June: {month.seller}, {month.pieces} pieces, {month.sales}")

@@ -8,11 +8,12 @@ import pytest
 
 from storied.store.documents import Change, Checkpoint, CheckpointMovedError, Lookup, Table
 from storied.testing.contract.committing import CommitFacts
+from storied.testing.contract.editions import EditionFacts
 from storied.testing.contract.finding import FindFacts
 from storied.testing.contract.shelves import PEOPLE, RESIDENTS, at, document, keys, put, where
 
 
-class DocumentsContract(CommitFacts, FindFacts):
+class DocumentsContract(CommitFacts, FindFacts, EditionFacts):
     """What every engine's documents do; subclass it as ``Test…`` and write `open_documents`."""
 
 
@@ -35,7 +36,7 @@ class DurableDocumentsContract(DocumentsContract):
         async with self.open_documents(tmp_path) as documents:
             changed = Table(PEOPLE.name, (("city",),))
             assert await documents.prepare(changed) == Checkpoint()
-            await put(documents, changed, {"anna": ("Bern",)})
+            await documents.promote(changed, await put(documents, changed, {"anna": ("Bern",)}))
             assert await keys(documents, changed, Lookup()) == ["anna"]
 
     async def test_each_handle_sees_what_the_other_commits(self, tmp_path: Path) -> None:

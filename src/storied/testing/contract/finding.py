@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from storied.store.documents import Hit, Lookup, Scalar, Table
+from storied.store.documents import Hit, Lookup, Table
+from storied.store.ordering import Scalar
 from storied.testing.contract.opening import OpensDocuments
 from storied.testing.contract.shelves import PEOPLE, RESIDENTS, document, keys, leaf_through, put, where
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from storied.store.documents import Change, Checkpoint, Criterion, Documents, Hit, Lookup, Scalar, Table
+from storied.store.documents import Change, Checkpoint, Criterion, Documents, Hit, Lookup, Table
+from storied.store.ordering import Scalar
 
 PEOPLE = Table("People", (("city",), ("age",), ("city", "age")))
 """The table that most facts are about: documents by city and by age."""
