@@ -41,20 +41,24 @@ class Lane(Generic[C, R]):
         self._name, self._run, self._stop = name, run, stop
         self._queue: SimpleQueue[list[Job[R]] | None] = SimpleQueue()
         self._gathered: list[Job[R]] = []
-        self._closed: asyncio.Future[None] | None = None
+        self._closed = False
         self._process = os.getpid()
 
     async def start(self, start: Callable[[], C]) -> None:
-        """Starts the thread. Raises what *start* raises."""
+        """Starts the thread. Raises what *start* raises; when it is cancelled, the thread closes what it opens."""
         self._loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         threading.Thread(target=self._work, args=(start, opened), name=self._name, daemon=True).start()
-        await asyncio.shield(opened)
+        try:
+            await asyncio.shield(opened)
+        except asyncio.CancelledError:
+            self.close()
+            raise
 
     def check_open(self) -> None:
         """Raises `StoreClosed` once the lane takes nothing more."""
-        if self._closed is not None:
+        if self._closed:
             raise StoreClosed
 
     def submit(self, request: R) -> asyncio.Future[Any]:
@@ -72,13 +76,17 @@ class Lane(Generic[C, R]):
         self._gathered.append(job)
         return job.future
 
-    async def aclose(self) -> None:
-        """Finishes what was submitted, then stops the thread. Idempotent."""
-        if self._closed is None:
-            self._closed = self._ended
+    def close(self) -> None:
+        """Lets the thread finish what was submitted and then stop. Idempotent; `aclose` waits for it."""
+        if not self._closed:
+            self._closed = True
             self._hand_over()
             self._queue.put(None)
-        await asyncio.shield(self._closed)
+
+    async def aclose(self) -> None:
+        """Finishes what was submitted, then stops the thread. Idempotent."""
+        self.close()
+        await asyncio.shield(self._ended)
 
     def _hand_over(self) -> None:
         if self._gathered:
@@ -97,8 +105,10 @@ class Lane(Generic[C, R]):
                 self._run_all(connection, batch)
                 self._tell(_deliver, batch)
         finally:
-            self._stop(connection)
-            self._tell(_settle, self._ended, None)
+            try:
+                self._stop(connection)
+            finally:
+                self._tell(_settle, self._ended, None)
 
     def _next_batch(self) -> list[Job[R]] | None:
         """Everything that waits, or None when the lane was closed and nothing is left before that."""

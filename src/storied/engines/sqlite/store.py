@@ -128,10 +128,12 @@ class SqliteStore:
         return await measure(self._reader.submit, await self.head(), self.path)
 
     async def aclose(self) -> None:
-        """As the port says."""
+        """As the port says; one that is cancelled goes on by itself."""
+        self._writer.close()
+        self._reader.close()
+        self._room.close()
         await self._writer.aclose()
         await self._reader.aclose()
-        self._room.close()
 
     async def page(self, query: Query, span: Span) -> Page:
         """One page, as `PageSource` says."""
