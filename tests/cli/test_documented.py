@@ -22,6 +22,8 @@ EXAMPLES = {
     "find": ["BookPage"],
     "streams": [],
     "stats": [],
+    "verify": [],
+    "backup": ["copy.db"],
 }
 NAMES = [verb.name for verb in VERBS]
 

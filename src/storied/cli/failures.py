@@ -31,12 +31,18 @@ class NotFound(StoriedError):
     default_code = "not-found"
 
 
+class FaultsFound(StoriedError):
+    """The store was checked, and something is wrong with it; what it is has been printed."""
+
+    default_code = "faults-found"
+
+
 REFUSED, USAGE, UNAVAILABLE, CONFLICT, UNKNOWN, UNANSWERED, BUG = 1, 2, 3, 4, 5, 6, 70
 INTERRUPTED, PIPE_CLOSED = 130, 141
 
 MEANINGS = {
     0: "done",
-    REFUSED: "refused (the event or command cannot be stored), or not found (get, state, history)",
+    REFUSED: "refused (the event or command cannot be stored), not found (get, state, history), or faulty (verify)",
     USAGE: "what was typed cannot be understood: an option, a value, a name, the app; nothing was done",
     UNAVAILABLE: "the store cannot be opened or used: absent, locked, damaged, the disk full",
     CONFLICT: "conflict: the append condition does not hold, or the append id has other content; nothing was stored",
@@ -53,6 +59,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (NotIndexed, USAGE),
     (DefinitionError, USAGE),
     (NotFound, REFUSED),
+    (FaultsFound, REFUSED),
     (Rejected, REFUSED),
     (InvalidInput, REFUSED),
     (Conflict, CONFLICT),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
 
-from storied.cli import append, demo, find, get, history, state, stats, streams, tail
+from storied.cli import append, backup, demo, find, get, history, state, stats, streams, tail, verify
 from storied.cli.failures import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code, sentence
 from storied.cli.places import is_debugging
 from storied.cli.printing import Output
@@ -27,6 +27,8 @@ VERBS: tuple[Verb, ...] = (
     find.VERB,
     streams.VERB,
     stats.VERB,
+    verify.VERB,
+    backup.VERB,
 )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from storied.domain.ids import new_id
 from storied.domain.times import Clock, utc_now
+from storied.engines.memory import auditing
 from storied.engines.memory.searching import find_streams, measure
 from storied.errors import StoreClosed
 from storied.store.appending import (
@@ -19,6 +20,7 @@ from storied.store.appending import (
     known_receipt,
     repeat_receipt,
 )
+from storied.store.auditing import Remembered, TagRow
 from storied.store.port import Conditions
 from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.reading import Page, Reading, Span, Subscription
@@ -125,6 +127,28 @@ class MemoryStore:
         """As `StreamSearch` says."""
         self._check_open()
         return measure(self._log, self._by_type)
+
+    async def structure(self) -> list[str]:
+        """As `Auditable` says."""
+        return []
+
+    async def unindexed(self, rows: Sequence[TagRow]) -> list[TagRow]:
+        """As `Auditable` says."""
+        return auditing.unindexed(self._by_tag, rows)
+
+    async def count_rows(self, until: int) -> int:
+        """As `Auditable` says."""
+        return sum(bisect_right(positions, until) for positions in self._by_tag.values())
+
+    async def strays(self, until: int) -> AsyncIterator[TagRow]:
+        """As `Auditable` says."""
+        for row in auditing.strays(self._log, self._by_tag, until):
+            yield row
+
+    async def remembered(self, until: int, after: int = -1) -> AsyncIterator[Remembered]:
+        """As `Auditable` says."""
+        for each in auditing.remembered(self._appends, until, after):
+            yield each
 
     def _check_open(self) -> None:
         if self._closed:

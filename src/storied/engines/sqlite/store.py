@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
@@ -11,6 +11,7 @@ import apsw
 
 from storied.domain.ids import new_id
 from storied.domain.times import Clock, utc_now
+from storied.engines.sqlite import auditing
 from storied.engines.sqlite.connection import (
     APPLICATION_ID,
     Synchronous,
@@ -27,6 +28,7 @@ from storied.engines.sqlite.waiting import WaitingRoom
 from storied.engines.sqlite.writing import Writer, find_append
 from storied.errors import StoreCorrupt, StoreUnavailable
 from storied.store.appending import AppendRequest, check_append_id, checked_request, known_receipt
+from storied.store.auditing import Remembered, TagRow
 from storied.store.port import Conditions
 from storied.store.query import Query
 from storied.store.reading import Page, Reading, Span, Subscription
@@ -127,6 +129,26 @@ class SqliteStore:
         """As `StreamSearch` says."""
         return await measure(self._reader.submit, await self.head(), self.path)
 
+    async def structure(self) -> list[str]:
+        """As `Auditable` says."""
+        return await auditing.structure(self.path)
+
+    async def unindexed(self, rows: Sequence[TagRow]) -> list[TagRow]:
+        """As `Auditable` says."""
+        return await self._read(lambda connection: auditing.unindexed(connection, rows))
+
+    async def count_rows(self, until: int) -> int:
+        """As `Auditable` says."""
+        return await auditing.count_rows(self.path, until)
+
+    def strays(self, until: int) -> AsyncIterator[TagRow]:
+        """As `Auditable` says."""
+        return auditing.strays(self._read, until)
+
+    def remembered(self, until: int, after: int = -1) -> AsyncIterator[Remembered]:
+        """As `Auditable` says."""
+        return auditing.remembered(self.path, until, after)
+
     async def aclose(self) -> None:
         """As the port says; one that is cancelled goes on by itself."""
         self._writer.close()
@@ -185,7 +207,8 @@ def _prepare(connection: apsw.Connection, path: Path) -> str:
 
 def facts_checksum(facts: Mapping[str, object]) -> int:
     """CRC-32 of what a file says about itself, beside the checksum."""
-    return crc32(repr(sorted((name, value) for name, value in facts.items() if name != "checksum")).encode())
+    said = sorted(repr(fact) for fact in facts.items() if fact[0] != "checksum")
+    return crc32("\n".join(said).encode())
 
 
 def _has_checksums(connection: apsw.Connection) -> bool:

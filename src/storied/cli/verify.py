@@ -1,0 +1,89 @@
+"""``storied verify``: whether the store is sound, from the first event to the last."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from storied.cli.failures import FaultsFound
+from storied.cli.places import add_store, store_url
+from storied.cli.printing import Output
+from storied.cli.progress import showing_progress
+from storied.cli.verb import Verb
+from storied.engines.opening import open_log
+from storied.operating.faults import Fault
+from storied.operating.verifying import Verified, verify
+
+SHOWN = 10
+"""Faults that are printed; --json has up to 100."""
+
+
+def _add_options(parser: ArgumentParser) -> None:
+    add_store(parser)
+
+
+async def _run(arguments: Namespace, out: Output) -> None:
+    url = store_url(arguments)
+    with showing_progress(out) as tell:
+        async with open_log(url) as store:
+            found = await verify(store, tell)
+    if out.json:
+        out.document(_json(url, found))
+    else:
+        _print(out, found)
+    if found.first is not None:
+        where = "" if found.first.position is None else f", the first at position {found.first.position}"
+        count = sum(found.counts.values())
+        faults = "1 fault" if count == 1 else f"{count} faults"
+        raise FaultsFound(f"{url} has {faults}{where}. Keep the file, and restore a backup beside it.")
+
+
+def _print(out: Output, found: Verified) -> None:
+    looked = f"{found.events} events, {found.tags} tags, {found.appends} appends"
+    pairs = [("identity", found.identity), ("head", str(found.head)), ("looked at", looked)]
+    if found.first is not None and found.first.position is not None:
+        pairs.append(("first bad", f"{found.first.position}: {found.first.message}"))
+    if not found.ok:
+        pairs.append(("faults", ", ".join(f"{kind} {count}" for kind, count in found.counts.items())))
+    out.pairs(pairs)
+    if found.ok:
+        out.line(("no fault found", "green"))
+    for fault in found.faults[:SHOWN]:
+        out.line(("  - ", "red"), fault.message)
+    if sum(found.counts.values()) > SHOWN:
+        out.line("  ...")
+
+
+def _json(url: str, found: Verified) -> dict[str, Any]:
+    return {
+        "store": url,
+        "identity": found.identity,
+        "head": found.head,
+        "events": found.events,
+        "tags": found.tags,
+        "appends": found.appends,
+        "ok": found.ok,
+        "first_bad_position": found.first.position if found.first else None,
+        "counts": found.counts,
+        "faults": [_fault(fault) for fault in found.faults],
+    }
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return {
+        "kind": fault.kind,
+        "position": fault.position,
+        "view": fault.view,
+        "key": fault.key,
+        "message": fault.message,
+    }
+
+
+VERB = Verb(
+    "verify",
+    "reads the whole store and says what is wrong with it",
+    "storied verify --store shop.db",
+    _add_options,
+    _run,
+    notes="Exits with 1 when it finds a fault. Others may go on writing: it looks at what was there when it began.",
+)
