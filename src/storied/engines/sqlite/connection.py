@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -99,6 +100,16 @@ def make_schema(connection: apsw.Connection, sql: str, table: str, application_i
             connection.pragma("application_id", application_id)
             made = True
     return made
+
+
+def sync_recovered(connection: apsw.Connection) -> None:
+    """Moves what the WAL holds into the database file, synced.
+
+    A WAL that outlived its process may end in commits whose sync failed. SQLite shows them, as the system's cache has
+    them, and whoever repeats such an append is told that it is stored: so it has to be on the disk by then.
+    """
+    with suppress(apsw.BusyError):  # somebody else is at it; then the file was open before, and nothing was recovered
+        connection.wal_checkpoint()
 
 
 def unavailable(path: Path, error: Exception) -> StoreError:

@@ -18,6 +18,7 @@ from storied.engines.sqlite.connection import (
     make_schema,
     open_reader,
     open_writer,
+    sync_recovered,
     unavailable,
 )
 from storied.engines.sqlite.lane import Lane
@@ -65,6 +66,7 @@ class SqliteStore:
             connection = open_writer(path, synchronous, APPLICATION_ID)
             try:
                 store.identity = _prepare(connection, path)
+                sync_recovered(connection)
             except BaseException as error:
                 connection.close()
                 if isinstance(error, (apsw.Error, UnicodeDecodeError)):
