@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chaos.checking import CONFLICT, STORED
-from chaos.journal import Journal, Note, Sent, Told, asked_again, saw
+from chaos.journal import Journal, Sent, Told, asked_again
 from storied.domain.ids import new_id
 from storied.engines.sqlite.store import SqliteStore
 from storied.errors import Conflict, StoriedError
@@ -64,21 +64,6 @@ async def write_together(path: Path, journal: Path, seed: int, go_on: Callable[[
     store = await SqliteStore.open(path)
     try:
         await asyncio.gather(*(write(store, notes, random.Random(seed * TASKS + task), go_on) for task in range(TASKS)))
-    finally:
-        await store.aclose()
-        notes.close()
-
-
-async def watch(path: Path, journal: Path, name: str, last: int) -> None:
-    """A subscriber from the first position to the *last*, who writes down what it is given."""
-    notes = Journal(journal)
-    store = await SqliteStore.open(path)
-    notes.write(Note(f"{name} watches"))
-    try:
-        async for page in store.subscribe().pages():
-            notes.write(saw(name, page.events))
-            if page.through >= last:
-                return
     finally:
         await store.aclose()
         notes.close()
