@@ -1,7 +1,7 @@
 """A journal: what clients asked and were told, line by line, in a file that outlives them.
 
-A line is written with one `write` to a file opened for appending, so several processes may share it and a killed one
-leaves at most its last line torn. Times are `time.monotonic_ns()`, which all processes of a machine share.
+A line is written with one `write` to a file opened for appending, so several processes may share it. A killed one
+leaves at most its last line torn; the next to open the file marks it as such. Times are `time.monotonic_ns()`, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Note(msgspec.Struct, frozen=True, tag=True):
 
 
 Entry = Sent | Told | Saw | Note
+TORN = b"~"
 _decoder = msgspec.json.Decoder(Entry)
 
 
@@ -60,7 +61,10 @@ class Journal:
     """Where one process writes what it sees."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, TORN + b"\n")
 
     def write(self, entry: Entry) -> None:
         """Adds a line."""
@@ -75,7 +79,7 @@ def entries(path: Path) -> list[Entry]:
     """The whole lines of a journal; nothing when there is no file."""
     if not path.exists():
         return []
-    return [_decoder.decode(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    return [_decoder.decode(line) for line in path.read_bytes().split(b"\n")[:-1] if not line.endswith(TORN)]
 
 
 def saw(subscriber: str, records: Iterable[Recorded]) -> Saw:
