@@ -8,7 +8,10 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from storied.commands.execute import Executor
+from storied.commands.keeping import Keeper
+from storied.commands.loading import Loader
 from storied.commands.providing import Providers
+from storied.commands.snapshotting import Snapshotter
 from storied.domain.commands import Command, CommandHandler, register_handler
 from storied.domain.entities import Entity, entity_spec
 from storied.domain.events import Event
@@ -113,13 +116,16 @@ class App:
         async with open_engine(url, clock=clock) as engine:
             runners = Runners(projectors.values(), engine.documents, engine.store) if views else None
             past = Past(engine.store, MemoryDocuments)
-            executor = Executor(engine.store, self._handlers, providers, clock)
+            snapshotter = Snapshotter(engine.store, engine.documents)
+            loader = Loader(engine.store, keeper := Keeper(), snapshotter)
+            executor = Executor(engine.store, self._handlers, providers, clock, keeper, loader)
             asked = Views(projectors, engine.store, engine.documents, past, runners)
             if runners is not None:
                 runners.start()
             try:
-                yield OpenApp(engine.store, executor, asked, events)
+                yield OpenApp(engine.store, executor, loader, asked, events)
             finally:
+                await snapshotter.aclose()
                 if runners is not None:
                     await runners.stop()
 

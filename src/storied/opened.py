@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from storied.commands.execute import Executor, Request
-from storied.commands.loading import load_at
+from storied.commands.loading import Loader, load_at
 from storied.commands.recording import Fact, record_facts
 from storied.domain.commands import Command
 from storied.domain.entities import Entity, entity_spec
@@ -34,9 +34,9 @@ WAIT_SECONDS = 5.0
 class OpenApp:
     """An app with its store open. Made by ``app.open(url)``; `store` is the event store below it."""
 
-    def __init__(self, store: EventStore, executor: Executor, views: Views, events: EventTypes) -> None:
+    def __init__(self, store: EventStore, executor: Executor, loader: Loader, views: Views, events: EventTypes) -> None:
         self.store = store
-        self._executor, self._views, self._events = executor, views, events
+        self._executor, self._loader, self._views, self._events = executor, loader, views, events
 
     async def execute(
         self,
@@ -160,8 +160,11 @@ class OpenApp:
 
     async def state(self, entity: type[N], entity_id: str | None = None, *, at: At | None = None) -> N:
         """The entity folded from its stream, now or as it was then; as it starts when it has no events."""
-        then = None if at is None else await moment(self.store, at)
-        loaded = await load_at(self.store, entity_spec(entity), entity_id, then)
+        spec = entity_spec(entity)
+        if at is None:
+            loaded = await self._loader.current(spec, entity_id)
+        else:
+            loaded = await load_at(self.store, spec, entity_id, await moment(self.store, at))
         assert isinstance(loaded, entity)  # noqa: S101 - tells the type checker what load_at made
         return loaded
 

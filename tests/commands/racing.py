@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from storied import App, AppendCondition, Event, Query, Receipt
 from storied.commands.execute import Executor
+from storied.commands.keeping import Keeper
+from storied.commands.loading import Loader
 from storied.commands.providing import Providers
+from storied.commands.snapshotting import Snapshotter
 from storied.domain.times import Clock, utc_now
 from storied.store.codec import encode
 from storied.store.port import Conditions, EventStore
@@ -35,8 +38,8 @@ class InBetween:
         fingerprint: bytes | None = None,
     ) -> Receipt:
         """Appends, but somebody else is quicker."""
-        if isinstance(condition, AppendCondition):
-            self.conditions.append(condition)
+        given = (condition,) if isinstance(condition, AppendCondition) else condition or ()
+        self.conditions.extend(given)
         if self._events:
             await self._store.append([encode(self._events.pop(0))])
         return await self._store.append(events, condition=condition, append_id=append_id, fingerprint=fingerprint)
@@ -72,4 +75,5 @@ class InBetween:
 
 def executor(app: App, store: EventStore, clock: Clock = utc_now) -> Executor:
     """What executes the app's commands on the store."""
-    return Executor(store, app.handlers, Providers({}), clock)
+    keeper = Keeper()
+    return Executor(store, app.handlers, Providers({}), clock, keeper, Loader(store, keeper, Snapshotter(store, None)))

@@ -72,11 +72,10 @@ def subscribe(command: Subscribe, course: Course, student: Student) -> Subscribe
 async def _condition_of(command: Command) -> tuple[Query, int]:
     """What an append of the command is conditional on, after three events."""
     store = InBetween(MemoryStore())
-    execute = executor(bank, store).execute
     for name in "abc":
-        await execute(Deposit(account=name, amount=9), Request())
+        await executor(bank, store).execute(Deposit(account=name, amount=9), Request())
     store.conditions.clear()
-    await execute(command, Request())
+    await executor(bank, store).execute(command, Request())
     [condition] = store.conditions
     return condition.query, condition.after
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -16,16 +16,19 @@ from typing import Any
 
 import msgspec
 
-from storied.commands.loading import boundary_items, load
+from storied.commands.keeping import Keeper, thawed
+from storied.commands.loading import Basis, Loader, boundary_items
 from storied.commands.providing import Providers
 from storied.commands.turns import Turns
-from storied.domain.commands import Command, CommandHandler, Context
+from storied.domain.commands import Command, CommandHandler, Context, Loaded
+from storied.domain.events import Event
 from storied.domain.ids import new_id
 from storied.domain.times import Clock
 from storied.errors import Conflict, InvalidCommand, InvalidEvent
 from storied.store.codec import check_json, encode, metadata_text
+from storied.store.folding import fold_of
 from storied.store.port import EventStore
-from storied.store.records import Metadata, Receipt
+from storied.store.records import Metadata, NewEvent, Receipt
 
 ATTEMPTS = 24
 """How often a command is decided before its conflict is told; the pauses in between add up to about a second."""
@@ -58,9 +61,17 @@ class Executor:
     """Executes commands on one store by the handlers of one app."""
 
     def __init__(
-        self, store: EventStore, handlers: Mapping[type[Command], CommandHandler], providers: Providers, clock: Clock
+        self,
+        store: EventStore,
+        handlers: Mapping[type[Command], CommandHandler],
+        providers: Providers,
+        clock: Clock,
+        keeper: Keeper,
+        loader: Loader,
     ) -> None:
         self._store, self._handlers, self._providers, self._clock = store, handlers, providers, clock
+        self._keeper = keeper
+        self._loader = loader
         self._turns = Turns()
 
     async def execute(self, command: Command, request: Request) -> Receipt:
@@ -85,9 +96,9 @@ class Executor:
 
     async def _attempt(self, asked: _Asked) -> Receipt:
         """Loads, decides and appends once. Raises `Conflict` when somebody was quicker."""
-        basis = await load(self._store, asked.handler.boundary(asked.command))
+        boundary = asked.handler.boundary(asked.command)
         try:
-            events = asked.handler.decide(asked.command, basis.entities, asked.context.again(), asked.provided)
+            events, basis = await self._decide(asked, boundary)
         except Exception:
             first = await self._first_receipt(asked)  # the same command may have been executed just now
             if first is not None:
@@ -95,12 +106,58 @@ class Executor:
             raise
         if not events and asked.command_id is None:
             return Receipt(asked.context.command_id, basis.position, 0)
-        return await self._store.append(
-            [encode(event, asked.metadata) for event in events],
-            condition=basis.condition,
-            append_id=asked.context.command_id,
-            fingerprint=asked.fingerprint,
-        )
+        new = [encode(event, asked.metadata) for event in events]
+        try:
+            receipt = await self._store.append(
+                new, condition=basis.conditions, append_id=asked.context.command_id, fingerprint=asked.fingerprint
+            )
+        except BaseException:
+            self._doubt(boundary)
+            raise
+        if asked.command_id is None:
+            self._learn(basis, events, new, receipt)
+        else:
+            self._doubt(boundary)  # the receipt may be that of the same command's earlier run
+        return receipt
+
+    async def _decide(self, asked: _Asked, boundary: Sequence[Loaded]) -> tuple[tuple[Event, ...], Basis]:
+        """The events decided on, and what they are based on.
+
+        A decision that stores nothing is never checked by a condition. So where it rests on what was kept, it is taken
+        again on what the store says.
+        """
+
+        def decide() -> tuple[Event, ...]:
+            return asked.handler.decide(asked.command, basis.entities, asked.context.again(), asked.provided)
+
+        basis = await self._loader.load(boundary)
+        if basis.warm:
+            with suppress(Exception):
+                events = decide()
+                if events:
+                    return events, basis
+            self._doubt(boundary)
+            basis = await self._loader.load(boundary)
+        return decide(), basis
+
+    def _learn(self, basis: Basis, events: Sequence[Event], new: Sequence[NewEvent], receipt: Receipt) -> None:
+        """Keeps the entities with what was just stored, so that the next command need not read it.
+
+        The condition has proved that nothing came between what they were based on and the new events.
+        """
+        for (spec, entity_id), kept in basis.kept.items():
+            if kept is None:
+                continue
+            entity, tags = thawed(spec.cls, kept.state), spec.tags(entity_id)
+            own = [event for event, stored in zip(events, new, strict=True) if not tags or tags[0] in stored.tags]
+            if fold_of(spec).apply_events(entity, own):
+                self._keeper.keep((spec, entity_id), entity, receipt.position)
+            else:
+                self._keeper.doubt((spec, entity_id))  # its fold wants the record, which only the store has
+
+    def _doubt(self, boundary: Sequence[Loaded]) -> None:
+        for loaded in boundary:
+            self._keeper.doubt((loaded.spec, loaded.entity_id))
 
     def _asked(self, command: Command, request: Request) -> _Asked:
         handler = self._handler(command)

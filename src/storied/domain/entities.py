@@ -61,6 +61,7 @@ class EntitySpec:
                 ) from error
         check_defaults(cls)
         self._handlers: dict[type[Event], tuple[Handler, ...]] | None = None
+        self._types: tuple[str, ...] | None = None
 
     @property
     def handlers(self) -> dict[type[Event], tuple[Handler, ...]]:
@@ -73,8 +74,10 @@ class EntitySpec:
         return self._handlers
 
     def types(self) -> tuple[str, ...]:
-        """The names, today's and former, of the event types it folds."""
-        return tuple(name for event in self.handlers for name in event_spec(event).names)
+        """The names, today's and former, of the event types it folds, in order."""
+        if self._types is None:
+            self._types = tuple(sorted({name for event in self.handlers for name in event_spec(event).names}))
+        return self._types
 
     def tags(self, entity_id: str | None) -> tuple[str, ...]:
         """The tags that select its stream; none for an entity without an id."""

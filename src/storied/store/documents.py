@@ -14,6 +14,7 @@ import msgspec
 
 from storied.errors import StoriedError
 from storied.store.ordering import Scalar
+from storied.store.snapshots import Snapshots
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -225,8 +226,8 @@ class Shelves(Protocol):
         ...
 
 
-class Documents(ReadModels, Shelves, Protocol):
-    """Where views keep their documents."""
+class Documents(ReadModels, Shelves, Snapshots, Protocol):
+    """Where views keep their documents, and entities their snapshots."""
 
     async def aclose(self) -> None:
         """Lets go of everything. Idempotent."""

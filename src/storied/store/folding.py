@@ -21,9 +21,11 @@ class Fold:
     def __init__(self, handlers: Mapping[type[Event], tuple[Handler, ...]]) -> None:
         EventTypes(handlers)  # two classes under one name cannot be told apart
         self._table: dict[str, tuple[EventSpec, tuple[Method, ...]]] = {}
+        self._methods: dict[type[Event], tuple[Method, ...]] = {}
         for event, several in handlers.items():
             spec = event_spec(event)
             methods = tuple((handler.method, handler.takes_record) for handler in several)
+            self._methods[event] = methods
             self._table.update(dict.fromkeys(spec.names, (spec, methods)))
 
     def apply(self, state: S, records: Iterable[Recorded]) -> S:
@@ -41,6 +43,15 @@ class Fold:
                 else:
                     method(state, event)
         return state
+
+    def apply_events(self, state: object, events: Iterable[Event]) -> bool:
+        """Changes *state* by events that are not records yet; False, and nothing done, when one needs its record."""
+        steps = [(method, event) for event in events for method in self._methods.get(type(event), ())]
+        if any(takes_record for (_, takes_record), _ in steps):
+            return False
+        for (method, _), event in steps:
+            method(state, event)
+        return True
 
 
 _folds: dict[type[Entity], Fold] = {}

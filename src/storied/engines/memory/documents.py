@@ -25,6 +25,7 @@ from storied.store.documents import (
     Table,
 )
 from storied.store.ordering import Scalar
+from storied.store.snapshots import Snapshot, SnapshotKey
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
@@ -51,6 +52,7 @@ class MemoryDocuments:
 
     def __init__(self) -> None:
         self._shelves: dict[Table, _Shelf] = {}
+        self._snapshots: dict[tuple[str, str], tuple[SnapshotKey, Snapshot]] = {}
         self._closed = False
 
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
@@ -167,6 +169,17 @@ class MemoryDocuments:
         """As the port says."""
         shelf = self._shelf(table)
         self._shelves[table] = _Shelf(table, shelf.live, updated_us=_now())
+
+    async def snapshot(self, key: SnapshotKey) -> Snapshot | None:
+        """As `Snapshots` says."""
+        self._check_open()
+        found = self._snapshots.get((key.entity, key.id))
+        return found[1] if found is not None and found[0] == key else None
+
+    async def keep_snapshot(self, key: SnapshotKey, snapshot: Snapshot) -> None:
+        """As `Snapshots` says."""
+        self._check_open()
+        self._snapshots[key.entity, key.id] = (key, snapshot)
 
     async def aclose(self) -> None:
         """As the port says."""

@@ -26,8 +26,9 @@ from storied.engines.sqlite.statements import statements
 from storied.errors import StoreUnavailable
 from storied.store.documents import Change, Checkpoint, Criterion, Edition, Hit, Lookup, Parked, Table
 from storied.store.ordering import Scalar
+from storied.store.snapshots import Snapshot, SnapshotKey
 
-FORMAT = 2
+FORMAT = 3
 """The version of the file's layout."""
 
 _SQL = statements("documents.sql")
@@ -129,6 +130,14 @@ class SqliteDocuments:
     async def reset(self, table: Table) -> None:
         """As the port says."""
         await self._write(lambda connection: shelving.reset(connection, table))
+
+    async def snapshot(self, key: SnapshotKey) -> Snapshot | None:
+        """As `Snapshots` says."""
+        return await self._read(lambda connection: shelving.snapshot(connection, key))
+
+    async def keep_snapshot(self, key: SnapshotKey, snapshot: Snapshot) -> None:
+        """As `Snapshots` says."""
+        await self._write(lambda connection: shelving.keep_snapshot(connection, key, snapshot))
 
     async def aclose(self) -> None:
         """As the port says."""

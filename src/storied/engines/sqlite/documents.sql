@@ -25,6 +25,23 @@ CREATE TABLE IF NOT EXISTS parked (
     trace    TEXT    NOT NULL,
     PRIMARY KEY (edition, key)
 ) STRICT, WITHOUT ROWID;
+-- Folded entities of long streams: a cache, of the fold whose fingerprint it carries.
+CREATE TABLE IF NOT EXISTS snapshot (
+    entity      TEXT    NOT NULL,
+    id          TEXT    NOT NULL,
+    fingerprint TEXT    NOT NULL,
+    log         TEXT    NOT NULL,
+    state       BLOB    NOT NULL,
+    position    INTEGER NOT NULL,
+    digest      BLOB    NOT NULL,
+    PRIMARY KEY (entity, id)
+) STRICT;
+
+-- name: get_snapshot
+SELECT state, position, digest FROM snapshot WHERE entity = ? AND id = ? AND fingerprint = ? AND log = ?;
+
+-- name: put_snapshot
+INSERT OR REPLACE INTO snapshot (entity, id, fingerprint, log, state, position, digest) VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: live_edition
 SELECT number, definition, position FROM edition WHERE view = ? AND live;

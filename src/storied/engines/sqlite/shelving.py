@@ -21,6 +21,7 @@ from storied.store.documents import (
     SupersededError,
     Table,
 )
+from storied.store.snapshots import Snapshot, SnapshotKey
 
 _SQL = statements("documents.sql")
 
@@ -141,6 +142,18 @@ def editions(connection: apsw.Connection) -> list[Edition]:
     return [
         Edition(_table_of(row[0], row[1]), bool(row[2]), Checkpoint(*row[3:7]), row[7], row[8], row[9]) for row in rows
     ]
+
+
+def snapshot(connection: apsw.Connection, key: SnapshotKey) -> Snapshot | None:
+    """The snapshot kept under exactly this key."""
+    row: Any = connection.execute(_SQL["get_snapshot"], (key.entity, key.id, key.fingerprint, key.log)).fetchone()
+    return None if row is None else Snapshot(*row)
+
+
+def keep_snapshot(connection: apsw.Connection, key: SnapshotKey, kept: Snapshot) -> None:
+    """Keeps the snapshot in place of any other of the entity with this id."""
+    row = (key.entity, key.id, key.fingerprint, key.log, kept.state, kept.position, kept.digest)
+    connection.execute(_SQL["put_snapshot"], row)
 
 
 def _expected(connection: apsw.Connection, table: Table, expected: Checkpoint) -> Place:

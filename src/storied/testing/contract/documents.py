@@ -11,9 +11,10 @@ from storied.testing.contract.committing import CommitFacts
 from storied.testing.contract.editions import EditionFacts
 from storied.testing.contract.finding import FindFacts
 from storied.testing.contract.shelves import PEOPLE, RESIDENTS, at, document, keys, put, where
+from storied.testing.contract.snapshots import SnapshotFacts
 
 
-class DocumentsContract(CommitFacts, FindFacts, EditionFacts):
+class DocumentsContract(CommitFacts, FindFacts, EditionFacts, SnapshotFacts):
     """What every engine's documents do; subclass it as ``Test…`` and write `open_documents`."""
 
 
