@@ -115,24 +115,22 @@ def tagger(owner: type, hints: dict[str, Any]) -> Callable[[Any], tuple[str, ...
         else:
             nested.append((field, walk))
 
-    fields = [field for field, _ in plain]
+    plain.sort(key=lambda item: item[1])
     prefixes = [prefix for _, prefix in plain]
-    get = getter(fields)
+    get = getter([field for field, _ in plain])
+    simple = bool(plain) and not nested and len(set(prefixes)) == len(prefixes)
 
     def tags(event: Any) -> tuple[str, ...]:
         values = get(event)
-        found = list(map(add, prefixes, values))
-        if (
-            found
-            and not nested
-            and all(values)
-            and "".join(found).isprintable()
-            and max(map(len, found)) <= MAX_TAG_CHARACTERS
-        ):
-            return tuple(sorted(set(found)))  # canonical already: the prefixes were checked with the class
+        found = tuple(map(add, prefixes, values))
+        if simple and all(values):
+            joined = "".join(found)
+            if joined.isprintable() and len(joined) <= MAX_TAG_CHARACTERS:
+                return found  # canonical already: prefixes that differ stand in order, and were checked with the class
+        every = list(found)
         for field, walk in nested:
-            found.extend(walk(getattr(event, field)))
-        return canonical_tags(found)
+            every.extend(walk(getattr(event, field)))
+        return canonical_tags(every)
 
     return tags
 

@@ -35,9 +35,9 @@ def encode(event: Event, metadata: str = "{}") -> NewEvent:
     ``nul``, and for tags what `canonical_tags` raises.
     """
     spec = event_spec(type(event))
-    data = _to_json(event, spec.name)
+    raw, data = _to_json(event, spec.name)
     try:
-        back = spec.decoder.decode(data)
+        back = spec.decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise InvalidEvent(
             f"{spec.name} cannot be stored: {error}. Give each field a value of its declared type.", code="wrong-type"
@@ -66,7 +66,7 @@ def new_event(
             f"version {version!r} of {type} is not a whole number from 1. Count versions from 1.",
             code="invalid-version",
         )
-    data = _to_json(payload, type)
+    _, data = _to_json(payload, type)
     if msgspec.json.decode(data) != payload:
         raise InvalidEvent(
             f"{type} would come back changed from the store. Use plain JSON values: no NaN, no tuples, no objects.",
@@ -96,9 +96,11 @@ def metadata_text(metadata: Metadata) -> str:
     return text
 
 
-def _to_json(value: object, name: str) -> str:
+def _to_json(value: object, name: str) -> tuple[bytes, str]:
+    """The JSON as bytes and as text."""
     try:
-        data = _encoder.encode(value).decode()
+        raw = _encoder.encode(value)
+        data = raw.decode()
     except (TypeError, ValueError, OverflowError) as error:  # UnicodeEncodeError is a ValueError
         raise InvalidEvent(
             f"{name} cannot be stored: {error}. Use values that JSON can hold, and text without lone surrogates.",
@@ -106,17 +108,18 @@ def _to_json(value: object, name: str) -> str:
         ) from None
     except RecursionError:
         raise _too_deep(name) from None
-    check_json(data, name)
-    return data
+    check_json(data, name, raw)
+    return raw, data
 
 
-def check_json(data: str, name: str) -> None:
+def check_json(data: str, name: str, raw: bytes | None = None) -> None:
     """Passes JSON text that every engine and reader can hold.
 
     Raises `InvalidEvent`: ``too-large`` (over 1 MiB), ``too-deep`` (over 64 levels), ``number-too-large`` (a whole
     number past 64 bits), ``nul`` (a NUL character, which SQL databases refuse in text).
     """
-    raw = data.encode()
+    if raw is None:
+        raw = data.encode()
     if len(raw) > MAX_EVENT_BYTES:
         raise InvalidEvent(
             f"{name} has {len(raw)} bytes of JSON; an event may have {MAX_EVENT_BYTES}. "
