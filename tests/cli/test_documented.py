@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from storied.cli.failures import MEANINGS
 from storied.cli.main import VERBS
+from storied.operating.lines import end_line, header_line
 from tests.cli.conftest import Shell
 from tests.docs.pages import ROOT
 
@@ -24,6 +26,8 @@ EXAMPLES = {
     "stats": [],
     "verify": [],
     "backup": ["copy.db"],
+    "export": ["copy.jsonl"],
+    "import": ["empty.jsonl", "--store", "new.db"],
 }
 NAMES = [verb.name for verb in VERBS]
 
@@ -51,8 +55,9 @@ def test_every_exit_code_is_documented(code: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_verb_speaks_json(shell: Shell, name: str) -> None:
+def test_every_verb_speaks_json(shell: Shell, tmp_path: Path, name: str) -> None:
     """With --json, each line of output is a JSON object whose keys the page names."""
+    (tmp_path / "empty.jsonl").write_bytes(header_line("01a2", 0) + end_line(0, 0))
     done = shell(name, *EXAMPLES[name], "--json")
     assert done.code == 0, done.err
     assert done.out

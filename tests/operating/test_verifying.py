@@ -63,6 +63,7 @@ DAMAGE: list[tuple[str, Kind, int | None, int]] = [
     ("INSERT INTO append VALUES ('less', 3, -2, NULL, NULL)", "append", 3, 1),
     ("INSERT INTO append VALUES ('first', 1, 2, NULL, NULL)", "append", 1, 1),
     ("DROP INDEX event_type", "file", None, 1),
+    ("DELETE FROM event WHERE position > 30; DROP INDEX event_type", "missing", 31, 1),
 ]
 
 

@@ -11,7 +11,21 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
 
-from storied.cli import append, backup, demo, find, get, history, state, stats, streams, tail, verify
+from storied.cli import (
+    append,
+    backup,
+    demo,
+    export,
+    find,
+    get,
+    history,
+    importing,
+    state,
+    stats,
+    streams,
+    tail,
+    verify,
+)
 from storied.cli.failures import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code, sentence
 from storied.cli.places import is_debugging
 from storied.cli.printing import Output
@@ -29,6 +43,8 @@ VERBS: tuple[Verb, ...] = (
     stats.VERB,
     verify.VERB,
     backup.VERB,
+    export.VERB,
+    importing.VERB,
 )
 
 

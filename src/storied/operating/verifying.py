@@ -43,6 +43,7 @@ async def verify(store: AuditableStore, progress: Progress = no_progress) -> Ver
     events, tags = await walk.events()
     await walk.tag_index(tags)
     appends = await walk.appends()
+    await walk.lost_end()
     progress("file", 0, None)
     for sentence in await store.structure():
         faults.add("file", sentence)
@@ -76,7 +77,7 @@ class _Walk:
         try:
             if self._faults.counts.get("tags", 0) == 0 and await self._store.count_rows(self._head) == expected:
                 return
-            async with aclosing(self._store.strays(self._head)) as strays:  # type: ignore[type-var]  # a generator
+            async with aclosing(self._store.strays(self._head)) as strays:
                 async for row in strays:
                     self._faults.add(
                         "tags", f"the index has event {row.position} under {row.tag}, which it lacks", row.position
@@ -89,12 +90,26 @@ class _Walk:
         self._progress("appends", 0, None)
         checker = AppendChecker(self._faults, self._head)
         try:
-            async for remembered in self._store.remembered(self._head):
-                checker.check(remembered)
+            async with aclosing(self._store.remembered(self._head)) as appends:
+                async for remembered in appends:
+                    checker.check(remembered)
             checker.finish()
         except (StoreCorrupt, StoreUnavailable) as error:
             self._faults.add("append", f"what is remembered of appends cannot be read: {error}")
         return checker.count
+
+    async def lost_end(self) -> None:
+        """Looks for appends beyond the head: a damaged file may show less of the log than it holds."""
+        try:
+            async with aclosing(self._store.remembered(2**63 - 1, after=self._head)) as appends:
+                last = 0
+                async for remembered in appends:
+                    last = max(last, remembered.stored.receipt.position)
+            head = await self._store.head()
+            if last > head:
+                self._faults.add("missing", f"there is no event {head + 1}, but an append up to {last}", head + 1)
+        except (StoreCorrupt, StoreUnavailable) as error:
+            self._faults.add("append", f"what is remembered of appends cannot be read: {error}")
 
     async def _read(self, after: int, until: int) -> list[Recorded]:
         """The events that can be read; a stretch that cannot be read is halved until the bad events stand alone."""

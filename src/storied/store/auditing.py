@@ -5,7 +5,7 @@ Nothing here is needed to use a store; it serves whoever checks one, or moves on
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -48,11 +48,11 @@ class Auditable(Protocol):
         """How many entries the tag index has for positions up to *until*."""
         ...
 
-    def strays(self, until: int) -> AsyncIterator[TagRow]:
+    def strays(self, until: int) -> AsyncGenerator[TagRow, None]:
         """The entries of the tag index, for positions up to *until*, that no event asks for; by tag and position."""
         ...
 
-    def remembered(self, until: int, after: int = -1) -> AsyncIterator[Remembered]:
+    def remembered(self, until: int, after: int = -1) -> AsyncGenerator[Remembered, None]:
         """What is remembered of appends at positions up to *until*, by position and id; those beyond *after* only."""
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from storied.domain.ids import new_id
 from storied.domain.times import Clock, utc_now
@@ -25,6 +25,7 @@ from storied.store.port import Conditions
 from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.reading import Page, Reading, Span, Subscription
 from storied.store.records import NewEvent, Receipt, Recorded, placed, to_microseconds
+from storied.store.restoring import check_restored, other_content
 from storied.store.searching import LogFacts, Stream, StreamQuery
 
 
@@ -140,15 +141,32 @@ class MemoryStore:
         """As `Auditable` says."""
         return sum(bisect_right(positions, until) for positions in self._by_tag.values())
 
-    async def strays(self, until: int) -> AsyncIterator[TagRow]:
+    async def strays(self, until: int) -> AsyncGenerator[TagRow, None]:
         """As `Auditable` says."""
         for row in auditing.strays(self._log, self._by_tag, until):
             yield row
 
-    async def remembered(self, until: int, after: int = -1) -> AsyncIterator[Remembered]:
+    async def remembered(self, until: int, after: int = -1) -> AsyncGenerator[Remembered, None]:
         """As `Auditable` says."""
         for each in auditing.remembered(self._appends, until, after):
             yield each
+
+    async def adopt(self, identity: str) -> None:
+        """As `Restorable` says."""
+        self._check_open()
+        if identity != self.identity and (self._log or self._appends):
+            raise other_content(f"it is {self.identity}, not {identity}")
+        self.identity = identity
+
+    async def restore(self, records: Sequence[Recorded], appends: Sequence[Stored]) -> None:
+        """As `Restorable` says."""
+        self._check_open()
+        latest = self._log[-1].recorded_us if self._log else -(2**63)
+        new = check_restored(len(self._log), latest, records, appends, self._appends)
+        for record in records:
+            self._add(record, tuple(dict.fromkeys(record.tags)))
+        self._appends.update({stored.receipt.append_id: stored for stored in new})
+        self._wake()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -163,15 +181,17 @@ class MemoryStore:
         last = self._log[-1].recorded_us if self._log else 0
         recorded_us = max(to_microseconds(self._clock()), last)
         for event in request.events:
-            record = placed(event, len(self._log) + 1, recorded_us)
-            self._log.append(record)
-            self._by_type.setdefault(event.type, []).append(record.position)
-            for tag in event.tags:
-                self._by_tag.setdefault(tag, []).append(record.position)
+            self._add(placed(event, len(self._log) + 1, recorded_us), event.tags)
         receipt = Receipt(request.append_id, len(self._log), len(request.events))
         self._appends[request.append_id] = Stored(receipt, request.fingerprint)
         self._wake()
         return receipt
+
+    def _add(self, record: Recorded, tags: tuple[str, ...]) -> None:
+        self._log.append(record)
+        self._by_type.setdefault(record.type, []).append(record.position)
+        for tag in tags:
+            self._by_tag.setdefault(tag, []).append(record.position)
 
     def _positions(self, query: Query, after: int, until: int) -> Sequence[int]:
         """The matching positions with ``after < position <= until``, ascending."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,7 +62,7 @@ async def count_rows(path: Path, until: int) -> int:
     return await _patiently(path, count)
 
 
-async def strays(submit: Submit, until: int) -> AsyncIterator[TagRow]:
+async def strays(submit: Submit, until: int) -> AsyncGenerator[TagRow, None]:
     """The entries of the tag index that no event asks for; *submit* runs a function on the reading lane."""
     edge = ("", 0)
     while True:
@@ -75,7 +75,7 @@ async def strays(submit: Submit, until: int) -> AsyncIterator[TagRow]:
         edge = rows[-1][:2]
 
 
-async def remembered(path: Path, until: int, after: int) -> AsyncIterator[Remembered]:
+async def remembered(path: Path, until: int, after: int) -> AsyncGenerator[Remembered, None]:
     """What is remembered of appends, by position and id: sorted once, into a temporary file."""
 
     def begin(stop: Stop) -> apsw.Connection:

@@ -6,24 +6,20 @@ holds up no writer, though the WAL cannot be emptied meanwhile.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import apsw
 import msgspec
 
+from storied.engines.newfile import new_file
 from storied.engines.sqlite.connection import open_reader, unavailable
 from storied.engines.sqlite.longwork import Stop, long_work
-from storied.engines.sqlite.statements import statements
-from storied.errors import StoreUnavailable
 
 PAGES = 1000
 """Pages copied between two looks at whether to stop: 4 MB, some milliseconds."""
 
-_SQL = statements("log.sql")
 Told = Callable[[int, int], None]
 
 
@@ -42,31 +38,13 @@ async def copy_database(source: Path, target: Path, told: Told) -> Copied:
     """
     try:
         return await long_work(lambda stop: _copy(source, target, told, stop))
-    except FileExistsError as error:
-        raise _exists(target) from error
     except (OSError, apsw.Error) as error:
         raise unavailable(target, error) from error
 
 
 def _copy(source: Path, target: Path, told: Told, stop: Stop) -> Copied:
-    if not target.parent.is_dir():
-        raise StoreUnavailable(
-            f"the folder {target.parent} does not exist. Make it first, or give another path.", code="no-folder"
-        )
-    if os.path.lexists(target):
-        raise _exists(target)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)  # mode 0600
-    os.close(handle)
-    partial = Path(name)
-    try:
+    with new_file(target) as partial:
         _copy_pages(source, partial, told, stop)
-        _sync(partial)
-        os.link(partial, target)  # unlike a rename it takes nobody's place
-    finally:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                os.unlink(f"{partial}{suffix}")
-    _sync(target.parent)
     return Copied(target, target.stat().st_size)
 
 
@@ -82,17 +60,3 @@ def _copy_pages(source: Path, target: Path, told: Told, stop: Stop) -> None:
                     raise apsw.InterruptError("the copy is no longer wanted")
                 backup.step(PAGES)
                 told(backup.page_count - backup.remaining, backup.page_count)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _exists(target: Path) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"{target} is there already. Nothing was written. Give the path of a new file.", code="target-exists"
-    )

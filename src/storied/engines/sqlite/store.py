@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
@@ -11,7 +11,7 @@ import apsw
 
 from storied.domain.ids import new_id
 from storied.domain.times import Clock, utc_now
-from storied.engines.sqlite import auditing
+from storied.engines.sqlite import auditing, restoring
 from storied.engines.sqlite.connection import (
     APPLICATION_ID,
     Synchronous,
@@ -28,12 +28,12 @@ from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.waiting import WaitingRoom
 from storied.engines.sqlite.writing import Writer, find_append
 from storied.errors import StoreCorrupt, StoreUnavailable
-from storied.store.appending import AppendRequest, check_append_id, checked_request, known_receipt
+from storied.store.appending import AppendRequest, Stored, check_append_id, checked_request, known_receipt
 from storied.store.auditing import Remembered, TagRow
 from storied.store.port import Conditions
 from storied.store.query import Query
 from storied.store.reading import Page, Reading, Span, Subscription
-from storied.store.records import NewEvent, Receipt
+from storied.store.records import NewEvent, Receipt, Recorded
 from storied.store.searching import LogFacts, Stream, StreamQuery
 
 FORMAT = 1
@@ -143,13 +143,24 @@ class SqliteStore:
         """As `Auditable` says."""
         return await auditing.count_rows(self.path, until)
 
-    def strays(self, until: int) -> AsyncIterator[TagRow]:
+    def strays(self, until: int) -> AsyncGenerator[TagRow, None]:
         """As `Auditable` says."""
         return auditing.strays(self._read, until)
 
-    def remembered(self, until: int, after: int = -1) -> AsyncIterator[Remembered]:
+    def remembered(self, until: int, after: int = -1) -> AsyncGenerator[Remembered, None]:
         """As `Auditable` says."""
         return auditing.remembered(self.path, until, after)
+
+    async def adopt(self, identity: str) -> None:
+        """As `Restorable` says."""
+        self._writer.check_open()
+        await restoring.adopt(self.path, identity, facts_checksum)
+        self.identity = identity
+
+    async def restore(self, records: Sequence[Recorded], appends: Sequence[Stored]) -> None:
+        """As `Restorable` says; synced whatever the store's own setting."""
+        self._writer.check_open()
+        self._room.head_is(await restoring.restore(self.path, records, appends))
 
     async def aclose(self) -> None:
         """As the port says; one that is cancelled goes on by itself."""

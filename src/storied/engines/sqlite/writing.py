@@ -90,7 +90,7 @@ class Batch:
         last: Any = connection.execute(_SQL["last_event"]).fetchone() or (0, 0)
         self._committed_head = self._head = last[0]
         self._recorded_us = max(now_us, last[1])
-        self._appends = _known_appends(connection, [r.append_id for r in requests if not r.fresh])
+        self._appends = known_appends(connection, [r.append_id for r in requests if not r.fresh])
         self._matches = _first_matches(connection, [c for r in requests for c in r.conditions], self._committed_head)
         self._new: list[Stored] = []
         self._events: list[NewEvent] = []
@@ -121,9 +121,9 @@ class Batch:
 
     def insert(self) -> None:
         """Writes everything that was planned."""
-        _insert(self._connection, _SQL["insert_event"], 9, self._rows)
-        _insert(self._connection, _SQL["insert_tag"], 3, self._tags)
-        _insert(self._connection, _SQL["insert_append"], 5, [v for stored in self._new for v in _append_row(stored)])
+        insert_rows(self._connection, _SQL["insert_event"], 9, self._rows)
+        insert_rows(self._connection, _SQL["insert_tag"], 3, self._tags)
+        insert_rows(self._connection, _SQL["insert_append"], 5, [v for stored in self._new for v in append_row(stored)])
 
     def _place(self, event: NewEvent) -> None:
         self._head += 1
@@ -174,10 +174,10 @@ class Batch:
 
 def find_append(connection: apsw.Connection, append_id: str) -> Stored | None:
     """What the log remembers of the append id."""
-    return _known_appends(connection, [append_id]).get(append_id)
+    return known_appends(connection, [append_id]).get(append_id)
 
 
-def _known_appends(connection: apsw.Connection, append_ids: list[str]) -> dict[str, Stored]:
+def known_appends(connection: apsw.Connection, append_ids: list[str]) -> dict[str, Stored]:
     """What the log remembers of these append ids."""
     if not append_ids:
         return {}
@@ -212,7 +212,7 @@ def _first_matches(connection: apsw.Connection, conditions: list[AppendCondition
     return found
 
 
-def _insert(connection: apsw.Connection, sql: str, columns: int, values: list[Any]) -> None:
+def insert_rows(connection: apsw.Connection, sql: str, columns: int, values: list[Any]) -> None:
     """Inserts rows, given as one flat list, with as few statements as there are powers of four in their number."""
     row = f"({', '.join('?' * columns)})"
     start, left = 0, len(values) // columns
@@ -232,7 +232,8 @@ def _read_one(connection: apsw.Connection, position: int) -> Recorded:
     return Recorded(*row)
 
 
-def _append_row(stored: Stored) -> tuple[Any, ...]:
+def append_row(stored: Stored) -> tuple[Any, ...]:
+    """The row that remembers an append."""
     receipt = stored.receipt
     return receipt.append_id, receipt.position, receipt.count, stored.fingerprint, receipt_checksum(stored)
 
