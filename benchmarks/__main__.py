@@ -1,4 +1,4 @@
-"""``./dev bench [PART …] [--rounds N] [--markdown FILE]``: runs the measurements whose name has PART in it.
+"""``./dev bench [PART …] [--rounds N] [--markdown FILE] [--growth]``: runs the measurements whose name has PART in it.
 
 Each is run several times in a fresh folder, beside the bare loop over the same rows; the medians are printed with
 their ratio. Figures hold for the machine that is named, and only beside each other.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import apsw
 
+from benchmarks.growth import curve, memory
 from benchmarks.measures import MEASURES, Figure, Measure
 
 
@@ -26,7 +27,10 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", help="run only measurements with one of these in their name")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each; the median counts (default 3)")
     parser.add_argument("--markdown", type=Path, help="write the table to this file as well")
+    parser.add_argument("--growth", action="store_true", help="throughput at 10,000 to 5,000,000 events, and memory")
     options = parser.parse_args()
+    if options.growth:
+        return grow(options.markdown)
     chosen = [m for m in MEASURES if not options.parts or any(part in m.name for part in options.parts)]
     print(machine())
     lines = [f"{'':50} {'storied':>12} {'bar':>10} {'bare':>12} {'ratio':>6}"]
@@ -46,6 +50,18 @@ def main() -> int:
     if options.markdown:
         options.markdown.write_text("\n".join([machine(), "", *table, ""]), encoding="utf-8")
     return 0 if reached else 1
+
+
+def grow(file: Path | None) -> int:
+    """Prints, and writes to *file*, what growth does to throughput and memory."""
+    lines = [machine(), ""]
+    for part in (curve([10_000, 100_000, 1_000_000, 5_000_000]), [""], memory(1_000_000)):
+        for line in part:
+            print(line, flush=True)
+            lines.append(line)
+    if file:
+        file.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return 0
 
 
 def run(measure: Measure) -> Figure:

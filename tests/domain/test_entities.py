@@ -74,7 +74,7 @@ def test_an_entity_without_a_tag_folds_by_type_alone() -> None:
 
 def test_an_entity_asks_for_the_types_it_handles() -> None:
     """Under every name they were stored."""
-    assert entity_spec(BankAccount).types() == ("Opened", "Begun", "Closed")
+    assert entity_spec(BankAccount).types() == ("Begun", "Closed", "Opened")
 
 
 def test_an_entity_with_a_tag_needs_an_id() -> None:

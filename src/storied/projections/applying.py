@@ -6,15 +6,21 @@ whose documents cannot be told, everything before it is committed, and the failu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
 
 from storied.errors import ViewFailed
 from storied.projections.projector import Projector, Step
-from storied.projections.working import apply_steps
-from storied.store.documents import Checkpoint, Criterion, Documents, Parked, Table
+from storied.projections.working import Applied, Work
+from storied.store.documents import Change, Checkpoint, Criterion, Documents, Parked, Table
 from storied.store.port import EventStore
 from storied.store.reading import Page
 from storied.store.records import Recorded
+
+SLICE = 512
+"""Events handled before others on the event loop get their turn."""
+T = TypeVar("T")
 
 
 class Progress:
@@ -68,14 +74,35 @@ async def touched(projector: Projector, documents: Documents, table: Table, step
 async def _commit(
     projector: Projector, documents: Documents, store: EventStore, page: Page, progress: Progress
 ) -> None:
-    steps = projector.plan(page.events)
+    steps: list[Step] = []
+    async for records in _in_slices(page.events):
+        steps += projector.plan(records)
     stored = await touched(projector, documents, progress.table, steps)
-    applied = apply_steps(projector, steps, stored, progress.held)
+    applied = await _applied(Work(projector, stored, progress.held), steps)
     now = progress.checkpoint
     reached = Checkpoint(page.through, store.identity, await _digest_at(store, page), now.freed)
     await documents.commit(progress.table, applied.changes, expected=now, checkpoint=reached, parked=applied.parked)
     progress.checkpoint = reached
     progress.held.update(one.key for one in applied.parked)
+
+
+async def _applied(work: Work, steps: Sequence[Step]) -> Applied:
+    """What the steps come to; others on the event loop get their turn in between."""
+    async for several in _in_slices(steps):
+        for step in several:
+            work.take(step)
+    changes: list[Change] = []
+    for change in work.changes():
+        changes.append(change)
+        if len(changes) % SLICE == 0:
+            await asyncio.sleep(0)
+    return Applied(changes, list(work.parked.values()))
+
+
+async def _in_slices(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    for start in range(0, len(items), SLICE):
+        yield items[start : start + SLICE]
+        await asyncio.sleep(0)
 
 
 async def _digest_at(store: EventStore, page: Page) -> bytes:

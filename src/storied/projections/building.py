@@ -12,7 +12,7 @@ from storied.projections.projector import Projector
 from storied.store.documents import Documents
 from storied.store.port import EventStore
 
-CHUNK = 4096
+CHUNK = 8192
 """Events applied in one transaction."""
 Told = Callable[[int], None]
 """Is told the position reached."""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from storied.domain.events import Event, EventSpec, event_spec
+from storied.domain.tags import getter
 from storied.domain.views import Route, View, ViewSpec
 from storied.errors import DecodeError, StoriedError, ViewFailed
 from storied.store.codec import EventTypes, decode_as
@@ -44,6 +45,7 @@ class Projector:
         self.name = spec.name
         self.table = Table(spec.name, spec.indexes, spec.fingerprint())
         self.query = Query.of(types=spec.routes)
+        self._values = getter(list(self.table.columns))
         self.decoder: msgspec.json.Decoder[View] = msgspec.json.Decoder(spec.cls)
         EventTypes(spec.routes)  # two classes under one name cannot be told apart
         self._routes: dict[str, tuple[EventSpec, tuple[Route, ...]]] = {
@@ -98,7 +100,7 @@ class Projector:
             return Change(key, None)
         text = msgspec.json.encode(document).decode()
         self.decoder.decode(text)
-        return Change(key, text, tuple(sort_key(getattr(document, column)) for column in self.table.columns))
+        return Change(key, text, tuple(map(sort_key, self._values(document))))
 
     def failed(self, record: Recorded, error: Exception) -> ViewFailed:
         """The failure of the whole view at this record."""

@@ -20,7 +20,7 @@ from storied.projections.projector import Projector
 from storied.store.documents import Checkpoint, CheckpointMovedError, Documents, SupersededError
 from storied.store.port import EventStore
 
-CHUNK = 2048
+CHUNK = 8192
 """Events applied in one transaction."""
 RETRY_SECONDS = 0.25
 GATHER_SECONDS = 0.01

@@ -7,7 +7,7 @@ before that event, by applying its earlier steps again to what was stored.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -33,14 +33,15 @@ def apply_steps(
 
     Raises `ViewFailed` when it cannot be told which documents an event changes.
     """
-    work = _Work(projector, stored, held)
+    work = Work(projector, stored, held)
     for step in steps:
         work.take(step)
-    changes = work.changes()
-    return Applied(changes, list(work.parked.values()))
+    return Applied(list(work.changes()), list(work.parked.values()))
 
 
-class _Work:
+class Work:
+    """A chunk that is applied step by step: first `take` each step, then `changes`, then look at `parked`."""
+
     def __init__(self, projector: Projector, stored: Mapping[str, str], held: Iterable[str]) -> None:
         self._projector, self._stored = projector, stored
         self._held = set(held)
@@ -68,15 +69,12 @@ class _Work:
                 continue
             self._steps.setdefault(key, []).append(step)
 
-    def changes(self) -> list[Change]:
+    def changes(self) -> Iterator[Change]:
         """What is to be written, each document once."""
-        made = []
         for key, steps in self._steps.items():
             change = self._change(key, steps)
-            stored = self._stored.get(key)
-            if change is not None and change.document != stored:
-                made.append(change)
-        return made
+            if change is not None and change.document != self._stored.get(key):
+                yield change
 
     def _apply(self, key: str, step: Step) -> None:
         outcome = self._projector.apply(self._document(key), key, step)

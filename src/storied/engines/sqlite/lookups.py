@@ -59,14 +59,11 @@ def load_statement(place: Place, keys: Sequence[str]) -> Statement:
     return Statement(sql, (msgspec.json.encode(keys).decode(),))
 
 
-def upsert(place: Place, columns: Sequence[str]) -> str:
-    """Writes a document: key, document, and the index values by column."""
+def upsert(place: Place, columns: Sequence[str]) -> tuple[str, str]:
+    """What stands around the values that write documents: key, document, and the index values by column."""
     names = ["key", "document", *map(column, columns)]
     updates = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
-    return (
-        f"INSERT INTO {place.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
-        f"ON CONFLICT (key) DO UPDATE SET {updates}"
-    )
+    return f"INSERT INTO {place.name} ({', '.join(names)})", f"ON CONFLICT (key) DO UPDATE SET {updates}"
 
 
 def find_statement(place: Place, lookup: Lookup) -> Statement:

@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from storied.engines.sqlite.bulk import insert_rows
 from storied.engines.sqlite.lookups import Place, Statement, table_schema, upsert
 from storied.engines.sqlite.statements import statements
 from storied.store.documents import (
@@ -86,8 +87,10 @@ def prepare(connection: apsw.Connection, table: Table) -> Checkpoint:
 def commit(connection: apsw.Connection, table: Table, made: Commit) -> None:
     """Applies the commit. Raises `CheckpointMovedError` and `SupersededError` before it writes anything."""
     place = _expected(connection, table, made.expected)
-    written = [(c.key, c.document, *c.values) for c in made.changes if c.document is not None]
-    connection.executemany(upsert(place, table.columns), written)
+    columns = table.columns
+    written = [v for c in made.changes if c.document is not None for v in (c.key, c.document, *c.values)]
+    head, tail = upsert(place, columns)
+    insert_rows(connection, head, len(columns) + 2, written, tail)
     removed = [(c.key,) for c in made.changes if c.document is None]
     connection.executemany(f"DELETE FROM {place.name} WHERE key = ?", removed)
     connection.executemany(_SQL["free"], [(place.number, key) for key in made.freed])

@@ -17,6 +17,7 @@ import apsw
 import msgspec
 
 from storied.domain.times import Clock
+from storied.engines.sqlite.bulk import insert_rows
 from storied.engines.sqlite.connection import unavailable
 from storied.engines.sqlite.lane import Job
 from storied.engines.sqlite.querying import position_selects, stream_matches
@@ -210,21 +211,6 @@ def _first_matches(connection: apsw.Connection, conditions: list[AppendCondition
         rows = connection.execute(select.sql, select.parameters)
         found.update({id(c): row[0] for c, row in zip(several, rows, strict=True) if row[0] is not None})
     return found
-
-
-def insert_rows(connection: apsw.Connection, sql: str, columns: int, values: list[Any]) -> None:
-    """Inserts rows, given as one flat list, with as few statements as there are powers of four in their number."""
-    row = f"({', '.join('?' * columns)})"
-    start, left = 0, len(values) // columns
-    for size in _SIZES:
-        while left >= size:
-            chunk = values[start : start + size * columns]
-            connection.execute(f"{sql} VALUES {', '.join([row] * size)}", chunk)
-            start, left = start + size * columns, left - size
-
-
-_SIZES = (256, 64, 16, 4, 1)
-"""Rows of one INSERT: few enough sizes that each statement stays prepared."""
 
 
 def _read_one(connection: apsw.Connection, position: int) -> Recorded:
