@@ -1,7 +1,8 @@
 """A journal: what clients asked and were told, line by line, in a file that outlives them.
 
 A line is written with one `write` to a file opened for appending, so several processes may share it. A killed one
-leaves at most its last line torn; the next to open the file marks it as such. Times are `time.monotonic_ns()`, which all processes of a machine share.
+leaves at most its last line torn; the next to open the file marks it as such. Times are `time.monotonic_ns()`, which
+all processes of a machine share.
 """
 
 from __future__ import annotations

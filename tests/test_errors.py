@@ -22,6 +22,8 @@ EXAMPLES: list[StoriedError] = [
     errors.ViewError("See to the view."),
     errors.NotCaughtUp("Orders", wanted=9, position=7, timeout=1.5),
     errors.ViewFailed("Orders", position=7, type="Paid", reason="no"),
+    errors.KeyParked("Orders", key="o-1", position=7, type="Paid", reason="no"),
+    errors.ViewRebuilding("Orders", "no"),
     errors.NotIndexed("Orders", "total", ("status",)),
     errors.StoreError("See to the store."),
     errors.StoreUnavailable("Start it.", code="not-a-store"),

@@ -18,8 +18,6 @@
     │   ├── ViewFailed        the view stopped at an event whose documents its code could not tell
     │   ├── KeyParked         one document is held back at an event that its code could not apply
     │   ├── ViewRebuilding    the read model was made by other code and cannot answer this yet
-    │   ├── KeyParked         one document is held back at an event that its handler could not take
-    │   ├── ViewRebuilding    the read model was made by other code and cannot answer this yet
     │   └── NotIndexed        the question needs an index that the view does not declare
     └── StoreError            the store itself
         ├── StoreUnavailable  it cannot be opened, or not now
@@ -227,8 +225,8 @@ class KeyParked(ViewError):
     def __init__(self, view: str, *, key: str, position: int, type: str, reason: str) -> None:
         self.view, self.key, self.position, self.type, self.reason = view, key, position, type, reason
         super().__init__(
-            f"document {key!r} of view {view} stopped before event {position} ({type}): {reason}. Mend the handler, "
-            f"or what it needs, and retry the key: storied views retry {view} {key}."
+            f"document {key!r} of view {view} stopped before event {position} ({type}): {reason.rstrip('.')}. Mend the "
+            f"handler, or what it needs, and retry the key: storied views retry {view} {key}."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
