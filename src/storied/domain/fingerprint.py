@@ -1,19 +1,31 @@
 """Fingerprints of folds: a short text that changes when the code that folds changes.
 
 A snapshot or a read model made by other code must not be trusted. So its maker's fingerprint is kept beside it: over
-the fields and their defaults, the ``@on`` methods, the functions and constants these name (in the same program, however
-deep), and the events with their versions and upcasters. Comments, docstrings, line numbers and names of files do not
-count. What a method reaches by other ways (an attribute of an object, an installed library) is not seen.
+the fields and their defaults, the ``@on`` methods, the functions, classes and constants these name (in the same
+program, however deep), and the events with their versions and upcasters. Comments, docstrings, line numbers and names
+of files do not count; another Python may compile the same code to other instructions, and then counts as other code.
+What a method reaches by other ways (an import inside it, a parameter's attribute, an installed library) is not seen.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import dis
+import functools
+import inspect
+import operator
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+import typing
+from collections.abc import Iterable, Mapping
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -21,125 +33,289 @@ from storied.domain.dispatch import Handler
 from storied.domain.events import Event, event_spec
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_PLAIN = (
+    *(str, bytes, int, float, complex, type(None), types.EllipsisType, types.NotImplementedType, range),
+    *(Decimal, Fraction, date, time, timedelta, tzinfo, UUID, re.Pattern),
+    *(operator.attrgetter, operator.itemgetter, operator.methodcaller),
+)
+"""Values whose `repr` says all."""
+_FUNCTIONS = (types.FunctionType, staticmethod, classmethod, property, functools.cached_property)
+_KINDS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
+_KINDS |= inspect.CO_ASYNC_GENERATOR
+_OF_A_PLACE = {"__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__"}
 
 
 def fold_fingerprint(cls: type[msgspec.Struct], handlers: Mapping[type[Event], Iterable[Handler]]) -> str:
     """The fingerprint of a view's or an entity's fold: 32 hexadecimal digits."""
-    return _Print(cls.__module__).of_fold(cls, handlers)
+    return _Print(cls, handlers).digest
 
 
 class _Print:
-    """Collects what counts, each function once."""
+    """Collects what counts, each thing once: met again, only which one it was is told."""
 
-    def __init__(self, module: str) -> None:
-        self._home = module.partition(".")[0]
+    def __init__(self, cls: type[msgspec.Struct], handlers: Mapping[type[Event], Iterable[Handler]]) -> None:
+        self._home = cls.__module__.partition(".")[0]
         self._hash = sha256()
-        self._seen: set[Any] = set()
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Any] = []  # an id is only good while its object lives
+        self._modules: set[tuple[int, int]] = set()
+        self._own = {name: item for base in reversed(cls.__mro__) if self._is_ours(base) for name, item in _items(base)}
+        marks = [handler.on for several in handlers.values() for handler in several]
+        self._local = {name: item for mark in marks for name, item in mark.names.items()}
+        self._fold(cls, handlers)
 
-    def of_fold(self, cls: type[msgspec.Struct], handlers: Mapping[type[Event], Iterable[Handler]]) -> str:
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()[:32]
+
+    def _fold(self, cls: type[msgspec.Struct], handlers: Mapping[type[Event], Iterable[Handler]]) -> None:
         self._shape(cls)
+        self._value(self._own.get("__post_init__"))
         for event, several in sorted(handlers.items(), key=lambda item: event_spec(item[0]).name):
             spec = event_spec(event)
             self._add("event", *spec.names, spec.version)
-            self._shape(event)
+            self._value(event)
             for version, step in sorted(spec.upcasters.items()):
                 self._add("upcaster", version)
-                self._function(step)
+                self._value(step)
             for handler in several:
                 self._add("on", handler.takes_record, handler.on.where, handler.on.create)
                 self._value(handler.on.key)
-                self._function(handler.method)
-        return self._hash.hexdigest()[:32]
+                self._value(handler.method)
 
     def _add(self, *parts: object) -> None:
         for part in parts:
-            text = f"{type(part).__name__}:{_ADDRESS.sub('', repr(part))}".encode()
+            text = f"{type(part).__name__}:{_ADDRESS.sub('', repr(part))}".encode("utf-8", "surrogatepass")
             self._hash.update(f"{len(text)};".encode() + text)
 
-    def _shape(self, cls: type[msgspec.Struct]) -> None:
-        if cls in self._seen:
-            return
-        self._seen.add(cls)
-        self._add("struct", cls.__name__, *cls.__struct_fields__)
-        annotations = {
-            name: hint for base in reversed(cls.__mro__) for name, hint in vars(base).get("__annotations__", {}).items()
-        }
-        self._add(*(str(annotations.get(field)) for field in cls.__struct_fields__))
-        for default in cls.__struct_defaults__:
-            factory = getattr(default, "factory", None)
-            self._value(default if factory is None else factory)
+    def _met(self, value: Any) -> bool:
+        """Whether it has been told before."""
+        number = self._numbers.setdefault(id(value), len(self._numbers))
+        if number < len(self._kept):
+            self._add("again", number)
+            return True
+        self._kept.append(value)
+        return False
 
-    def _function(self, function: Callable[..., Any]) -> None:
-        if not isinstance(function, types.FunctionType):
-            self._add("callable", getattr(function, "__qualname__", type(function).__qualname__))
-            return
-        if function in self._seen:
-            return
-        self._seen.add(function)
-        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()):
-            self._value(default)
-        for cell in function.__closure__ or ():
-            self._value(_contents(cell))
-        self._code(function.__code__, function.__globals__, function.__doc__)
-
-    def _code(self, code: types.CodeType, names: Mapping[str, Any], doc: str | None = None) -> None:
-        self._add(code.co_code, code.co_varnames, code.co_names)
-        for number, constant in enumerate(code.co_consts):
-            if isinstance(constant, types.CodeType):
-                self._code(constant, names)
-            elif number > 0 or constant != doc:
-                self._value(constant)
-        for name in code.co_names:
-            if name in names:
-                self._named(names[name])
-
-    def _named(self, value: Any) -> None:
-        """What a function names: followed when it is of the same program, else known by its name."""
-        if isinstance(value, types.ModuleType):
-            self._add("module", value.__name__)
-        elif self._installed(value):
-            self._add("installed", value.__module__, value.__qualname__)
-        elif isinstance(value, type) and issubclass(value, msgspec.Struct):
-            self._shape(value)
-            self._methods(value)
-        elif isinstance(value, type):
-            self._methods(value)
-        else:
-            self._value(value)
-
-    def _installed(self, value: Any) -> bool:
-        """Whether a function or class belongs neither to the program of the fold nor to one that lies beside it."""
-        if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
-            return False
-        module = sys.modules.get(value.__module__ or "")
-        file = getattr(module, "__file__", None)
-        top = (value.__module__ or "").partition(".")[0]
-        if top == self._home and not (value.__module__ or "").startswith(("storied.domain", "storied.store")):
-            return False
-        return file is None or top in sys.stdlib_module_names or top == "storied" or "site-packages" in file
-
-    def _methods(self, cls: type) -> None:
-        if ("methods", cls) in self._seen:
-            return
-        self._seen.add(("methods", cls))
-        for name, item in sorted(vars(cls).items()):
-            function = getattr(item, "__func__", getattr(item, "fget", item))
-            if isinstance(function, types.FunctionType) and not name.startswith("__"):
-                self._function(function)
+    # --- values
 
     def _value(self, value: Any) -> None:
-        if isinstance(value, types.FunctionType):
-            self._function(value)
-        elif isinstance(value, (set, frozenset)):
-            self._add("set", *sorted(map(repr, value)))
-        elif isinstance(value, dict):
-            self._add("dict", *sorted(map(repr, value.items())))
-        elif isinstance(value, (list, tuple)):
-            self._add(type(value).__name__, len(value))
-            for item in value:
-                self._value(item)
-        else:
+        """A constant, a function, a class, or what else a name may stand for."""
+        if isinstance(value, types.ModuleType):
+            self._add("module", value.__name__)
+        elif isinstance(value, Enum):
+            self._add("member", type(value).__name__, value.name)
+            self._value(value.value)
+        elif isinstance(value, _PLAIN):
             self._add(value)
+        elif isinstance(value, type):
+            self._class(value)
+        elif isinstance(value, types.CodeType):
+            self._code(value, {})
+        elif isinstance(value, (*_FUNCTIONS, types.MethodType, functools.partial)):
+            self._function(value)
+        elif isinstance(value, (tuple, list, set, frozenset, dict, types.MappingProxyType)):
+            self._container(value)
+        else:
+            self._object(value)
+
+    def _container(self, value: Any) -> None:
+        self._add(type(value).__name__, len(value))
+        if not isinstance(value, (tuple, frozenset)) and self._met(value):  # it may hold itself
+            return
+        if isinstance(value, (set, frozenset)):
+            items: Iterable[Any] = sorted(value, key=_order)
+        elif isinstance(value, (tuple, list)):
+            items = value
+        else:
+            items = (part for key in sorted(value, key=_order) for part in (key, value[key]))
+        for item in items:
+            self._value(item)
+
+    def _object(self, value: Any) -> None:
+        """An object of some class: of ours, by what it holds; of a library, by its class alone."""
+        cls = type(value)
+        wrapped = getattr(value, "__wrapped__", None)
+        if isinstance(value, (types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodDescriptorType)):
+            self._add("built in", value.__qualname__)
+            return
+        self._class(cls)
+        if self._met(value):
+            return
+        if isinstance(wrapped, types.FunctionType):  # functools.cache and its kind
+            self._function(wrapped)
+        elif isinstance(value, msgspec.Struct):
+            for field in cls.__struct_fields__:
+                self._value(getattr(value, field))
+        elif self._is_ours(cls):
+            self._container(dict(getattr(value, "__dict__", {})))
+
+    # --- functions
+
+    def _function(self, function: Any) -> None:
+        match function:
+            case staticmethod() | classmethod():
+                self._value(function.__func__)
+            case property():
+                self._value((function.fget, function.fset))
+            case functools.cached_property():
+                self._value(function.func)
+            case types.MethodType():
+                self._value((function.__func__, function.__self__))
+            case functools.partial():
+                self._value((function.func, function.args, function.keywords))
+            case _ if not self._met(function):
+                self._value((function.__defaults__, function.__kwdefaults__))
+                for cell in function.__closure__ or ():
+                    self._value(_contents(cell))
+                if self._is_ours(function):
+                    self._code(function.__code__, function.__globals__)
+                else:
+                    self._add("installed", function.__module__, function.__qualname__)
+
+    def _code(self, code: types.CodeType, names: Mapping[str, Any]) -> None:
+        """The instructions, with their constants in place of their numbers, and what the names in them stand for."""
+        self._add(code.co_exceptiontable, code.co_varnames, code.co_names, code.co_freevars, code.co_flags & _KINDS)
+        self._add(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
+        attributes, named = [], []
+        for step in _steps(code):
+            constant = step.opcode in dis.hasconst
+            self._add(step.opname, None if constant else step.arg)
+            if constant and isinstance(step.argval, types.CodeType):
+                self._code(step.argval, names)
+            elif constant:
+                self._value(step.argval)
+            elif step.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT")):
+                named.append(step.argval)
+            elif step.opcode in dis.hasname:
+                attributes.append(step.argval)
+        for name in dict.fromkeys(named):
+            if name in names:
+                self._named(names[name], attributes, code)
+        for name in dict.fromkeys(attributes):
+            if name in self._own:
+                self._value(self._own[name])
+
+    def _named(self, value: Any, attributes: list[str], code: types.CodeType) -> None:
+        """What a function names; in a module of ours, what it may take from there."""
+        if not isinstance(value, types.ModuleType) or not self._is_our_module(value.__name__):
+            self._value(value)
+            return
+        self._add("module", value.__name__)
+        if (id(value), id(code)) not in self._modules:
+            self._modules.add((id(value), id(code)))
+            for attribute in dict.fromkeys(attributes):
+                if attribute in vars(value):
+                    self._named(vars(value)[attribute], attributes, code)
+
+    # --- classes
+
+    def _class(self, cls: type) -> None:
+        if not self._is_ours(cls):
+            self._add("installed", cls.__module__, cls.__qualname__)
+            return
+        if self._met(cls):
+            return
+        self._add("class", cls.__name__)
+        for base in cls.__bases__:
+            self._class(base)
+        if issubclass(cls, msgspec.Struct):
+            self._shape(cls)
+        elif issubclass(cls, Enum):
+            for name, member in cls.__members__.items():
+                self._add(name)
+                self._value(member.value)
+        elif dataclasses.is_dataclass(cls):
+            for field in dataclasses.fields(cls):
+                self._add(field.name)
+                self._hint(field.type)
+                self._value((field.default, field.default_factory))
+        for name, item in sorted(_items(cls)):
+            self._add(name)
+            self._value(item)
+
+    def _shape(self, cls: type[msgspec.Struct]) -> None:
+        """The fields of a Struct: names, types, defaults, and how it is encoded."""
+        config = cls.__struct_config__
+        self._add("struct", cls.__struct_fields__, cls.__struct_encode_fields__)
+        self._add(config.tag, config.tag_field, config.omit_defaults, config.array_like, config.forbid_unknown_fields)
+        hints = self._hints(cls)
+        for field in cls.__struct_fields__:
+            self._hint(hints.get(field))
+        for default in cls.__struct_defaults__:
+            self._value(getattr(default, "factory", default))
+
+    def _hints(self, cls: type) -> dict[str, Any]:
+        """The types of the fields; as they were written, where their names cannot be found."""
+        try:
+            return typing.get_type_hints(cls, localns=self._local, include_extras=True)
+        except Exception:
+            bases = reversed(cls.__mro__)
+            return {name: hint for base in bases for name, hint in vars(base).get("__annotations__", {}).items()}
+
+    def _hint(self, hint: Any) -> None:
+        parts = typing.get_args(hint)
+        if typing.get_origin(hint) is typing.Annotated:
+            self._hint(parts[0])
+            self._add(*hint.__metadata__)
+        elif parts:
+            self._add(str(typing.get_origin(hint)))
+            for part in parts:
+                self._hint(part)
+        elif isinstance(hint, type):
+            self._class(hint)
+        else:
+            self._add(hint)
+
+    # --- what belongs to the program
+
+    def _is_ours(self, value: Any) -> bool:
+        """Whether a function or class belongs to the program of the fold, or to one that lies beside it."""
+        return self._is_our_module(getattr(value, "__module__", None) or "")
+
+    def _is_our_module(self, name: str) -> bool:
+        top = name.partition(".")[0]
+        if top == "storied":
+            return self._home == "storied" and name.startswith("storied.examples.")
+        if top == self._home:
+            return True
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file is None or top in sys.stdlib_module_names:
+            return False
+        return "site-packages" not in file and "dist-packages" not in file
+
+
+def _items(cls: type) -> list[tuple[str, Any]]:
+    """The functions of a class, and its constants."""
+    constants = not issubclass(cls, Enum)  # its members are told by themselves
+    return [
+        (name, item)
+        for name, item in vars(cls).items()
+        if isinstance(item, _FUNCTIONS)
+        or (constants and not name.startswith(("__", "_abc_")) and not isinstance(item, types.MemberDescriptorType))
+    ]
+
+
+def _steps(code: types.CodeType) -> list[dis.Instruction]:
+    """The instructions without those that only say where a class stands."""
+    steps: list[dis.Instruction] = []
+    for step in dis.get_instructions(code):
+        if step.opname == "STORE_NAME" and step.argval in _OF_A_PLACE:
+            steps.pop()
+        elif step.opname != "EXTENDED_ARG":
+            steps.append(step)
+    return steps
+
+
+def _order(value: Any) -> str:
+    """A text to sort a set by, the same in every process."""
+    if isinstance(value, (tuple, list)):
+        return f"{type(value).__name__}{[_order(item) for item in value]}"
+    if isinstance(value, (set, frozenset)):
+        return f"{type(value).__name__}{sorted(map(_order, value))}"
+    if isinstance(value, (type, types.FunctionType)):
+        return f"{value.__module__}.{value.__qualname__}"
+    return f"{type(value).__name__}:{_ADDRESS.sub('', repr(value))}"
 
 
 def _contents(cell: types.CellType) -> object:
