@@ -46,6 +46,13 @@ WHERE: dict[str, tuple[dict[str, Any], str]] = {
     "times after": ({"seen": Range(gt=NOON)}, "bd"),
     "times up to": ({"seen": Range(le=NOON)}, "ac"),
     "sizes between": ({"size": Range(ge=-2.0, lt=1.5)}, "bd"),
+    "an amount as a whole number": ({"amount": 9}, "bc"),
+    "an amount as text": ({"amount": "9.0"}, "bc"),
+    "amounts from a whole number": ({"amount": Range(ge=9)}, "bcd"),
+    "amounts below a float": ({"amount": Range(lt=-0.5)}, "a"),
+    "a time as text": ({"seen": NOON.isoformat()}, "a"),
+    "an enum's value": ({"color": Color.RED.value}, "ac"),
+    "sizes from a whole number": ({"size": Range(ge=1)}, "ac"),
     "nothing in between": ({"size": Range(gt=2.0, lt=1.0)}, ""),
 }
 
@@ -57,6 +64,19 @@ async def test_documents_are_found_by_value_and_range(url: str, what: str) -> No
     async with _with(url, ITEMS) as opened:
         assert "".join(item.item for item in await opened.find(Item, **where)) == keys
         assert await opened.count(Item, **where) == {None: len(keys)}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [{"amount": "nine"}, {"amount": Range(lt=True)}, {"seen": 5}, {"color": "mauve"}, {"flag": 1}, {"size": "1"}],
+)
+async def test_a_value_that_the_field_cannot_have_is_refused(where: dict[str, Any]) -> None:
+    """It would be compared with something of another form, and find all documents or none."""
+    async with _with("memory://", ITEMS) as opened:
+        with pytest.raises(InvalidQuery, match="Give such a value"):
+            await opened.find(Item, **where)
+        with pytest.raises(InvalidQuery, match="Give such a value"):
+            await opened.count(Item, **where)
 
 
 @pytest.mark.parametrize(
@@ -198,5 +218,7 @@ async def test_documents_are_counted_by_value(url: str) -> None:
 
 def test_a_date_and_its_times_are_texts_that_sort() -> None:
     """Dates are indexed by their ISO text."""
-    assert next(Range(ge=date(2024, 1, 2)).criteria("on")).value == "2024-01-02"
-    assert next(Range(ge=datetime(2024, 1, 2, tzinfo=UTC)).criteria("on")).value == "2024-01-02T00:00:00.000000"
+    assert next(Range(ge=date(2024, 1, 2)).criteria("on", date)).value == "2024-01-02"
+    assert (
+        next(Range(ge=datetime(2024, 1, 2, tzinfo=UTC)).criteria("on", datetime)).value == "2024-01-02T00:00:00.000000"
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import types
 import typing
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,7 +13,7 @@ import msgspec
 from storied.cli.failures import UsageProblem
 from storied.cli.times import parse_time
 from storied.domain.views import View, view_spec
-from storied.projections.asking import Range
+from storied.projections.asking import Range, value_kinds
 
 _CRITERION = re.compile(r"(\w+)(>=|<=|=|>|<)(.*)", re.DOTALL)
 _BOUNDS = {">=": "ge", ">": "gt", "<=": "le", "<": "lt"}
@@ -42,7 +41,7 @@ def parse_criteria(view: type[View], words: Iterable[str]) -> dict[str, Any]:
 def parse_value(view: type[View], field: str, text: str) -> Any:
     """The text as a value of the view's field; ``null`` is None where the field may be None. Raises `UsageProblem`."""
     check_field(view, field)
-    kinds = _kinds(view_spec(view).hints()[field])
+    kinds = value_kinds(view_spec(view).hints()[field])
     if text == "null" and type(None) in kinds:
         return None
     kinds = [kind for kind in kinds if kind is not type(None)]
@@ -54,7 +53,7 @@ def parse_value(view: type[View], field: str, text: str) -> Any:
         return msgspec.convert(text, typing.Union[tuple(kinds)], strict=False)  # noqa: UP007 - made of a list
     except Exception as error:
         names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
-        raise UsageProblem(f"{field}={text} cannot be: {field} is {names}. Give such a value.") from error
+        raise UsageProblem(f"{field} is {names}, which {text!r} is not. Give such a value.") from error
 
 
 def check_field(view: type[View], field: str) -> None:
@@ -71,13 +70,3 @@ def fields_text(document: Mapping[str, Any]) -> list[tuple[str, str]]:
 def value_text(value: object) -> str:
     """A plain JSON value as it is shown: text as it is, all else as JSON."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _kinds(hint: Any) -> list[Any]:
-    """The alternatives of a type, without marks."""
-    origin = typing.get_origin(hint)
-    if origin is typing.Annotated:
-        return _kinds(typing.get_args(hint)[0])
-    if origin in (typing.Union, types.UnionType):
-        return [kind for part in typing.get_args(hint) for kind in _kinds(part)]
-    return [hint]

@@ -70,12 +70,15 @@ class ViewSpec:
         if unknown:
             raise DefinitionError(f"{self.name} indexes {', '.join(unknown)}, which it does not have. Name its fields.")
         self._names = names
+        self._hints: dict[str, Any] | None = None
         self._key: str | None = None
         self._routes: dict[type[Event], tuple[Route, ...]] | None = None
 
     def hints(self) -> dict[str, Any]:
         """The fields' types with their marks."""
-        return resolved_hints(self.cls, self._names)
+        if self._hints is None:
+            self._hints = resolved_hints(self.cls, self._names)
+        return self._hints
 
     @property
     def key(self) -> str:

@@ -7,6 +7,7 @@ import binascii
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Generic, TypeVar, overload
 
@@ -30,10 +31,10 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     le: Any = None
     lt: Any = None
 
-    def criteria(self, field: str) -> Iterator[Criterion]:
-        """The comparisons it stands for. Raises `InvalidQuery` when it has no bound."""
+    def criteria(self, field: str, hint: Any) -> Iterator[Criterion]:
+        """The comparisons it stands for. Raises `InvalidQuery` when it has no bound, or one the field cannot have."""
         bounds = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
-        given = [Criterion(field, operator, sort_key(v)) for operator, v in bounds if v is not None]  # type: ignore[arg-type]  # the four literals above
+        given = [Criterion(field, operator, comparable(field, hint, v)) for operator, v in bounds if v is not None]  # type: ignore[arg-type]  # the four literals above
         if not given:
             raise InvalidQuery(f"the range for {field} has no bound. Give ge=, gt=, le= or lt=.")
         return iter(given)
@@ -70,12 +71,16 @@ def make_lookup(
 ) -> Lookup:
     """The lookup for ``field=value`` and ``field=Range(…)``, ordered by *order_by* (``-field`` for the largest first).
 
-    Raises `NotIndexed` for a field without an index and `InvalidQuery` for a limit or cursor that cannot be.
+    Raises `NotIndexed` for a field without an index and `InvalidQuery` for a value, limit or cursor that cannot be.
     """
     criteria: list[Criterion] = []
     for field, value in where.items():
         _check_indexed(projector, field)
-        criteria.extend(value.criteria(field) if isinstance(value, Range) else [Criterion(field, "=", sort_key(value))])
+        hint = projector.spec.hints()[field]
+        if isinstance(value, Range):
+            criteria.extend(value.criteria(field, hint))
+        else:
+            criteria.append(Criterion(field, "=", comparable(field, hint, value)))
     descending = order_by is not None and order_by.startswith("-")
     by = order_by.removeprefix("-") if order_by else None
     if by is not None and by != projector.spec.key:
@@ -132,11 +137,43 @@ def _check_indexed(projector: Projector, field: str) -> None:
         raise NotIndexed(projector.name, field, columns)
 
 
+def comparable(field: str, hint: Any, value: Any) -> Scalar:
+    """The value in the form in which the index holds those of the field: 3 is an amount where the field is a Decimal.
+
+    Without this an int would be compared with the text of a Decimal, and every document be found, or none.
+    Raises `InvalidQuery` for a value that the field cannot have.
+    """
+    kinds = value_kinds(hint)
+    if value is not None and not _is_of(value, kinds):
+        try:
+            value = msgspec.convert(value, typing.Union[tuple(kinds)])  # noqa: UP007 - made of a list
+        except msgspec.ValidationError as error:
+            names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds if kind is not types.NoneType)
+            raise InvalidQuery(f"{field} is {names}, which {value!r} is not. Give such a value.") from error
+    return sort_key(value)
+
+
+def _is_of(value: Any, kinds: Sequence[Any]) -> bool:
+    """Whether a field of these kinds can be compared with the value as it is."""
+    classes = [kind for kind in kinds if isinstance(kind, type)]
+    if isinstance(value, datetime) and datetime not in classes:  # it is a date, too, but compares with none
+        return False
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return bool({int, float} & set(classes))
+    return isinstance(value, tuple(classes))
+
+
+def value_kinds(hint: Any) -> list[Any]:
+    """The alternatives of a field's type, without marks."""
+    origin = typing.get_origin(hint)
+    if origin is typing.Annotated:
+        return value_kinds(typing.get_args(hint)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [kind for part in typing.get_args(hint) for kind in value_kinds(part)]
+    return [hint]
+
+
 def value_type(hint: Any) -> Any:
     """The class of a field's values: what is left of its type without marks and without None."""
-    if typing.get_origin(hint) is typing.Annotated:
-        return value_type(typing.get_args(hint)[0])
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        kinds = [part for part in typing.get_args(hint) if part is not type(None)]
-        return value_type(kinds[0]) if len(kinds) == 1 else None
-    return hint
+    kinds = [kind for kind in value_kinds(hint) if kind is not types.NoneType]
+    return kinds[0] if len(kinds) == 1 else None
