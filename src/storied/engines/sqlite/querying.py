@@ -10,6 +10,8 @@ from storied.store.query import Query, QueryItem
 
 MOST_BRANCHES = 300
 """SELECTs joined by one UNION; SQLite takes 500."""
+MOST_TERMS = 16
+"""Further tags of an item that have a term each; SQLite takes terms nested 1,000 deep, too few for all tags of an event."""
 
 Parameter = str | int
 
@@ -83,6 +85,12 @@ def _tags_branch(item: QueryItem, after: int, until: int) -> tuple[str, tuple[Pa
     sql = "SELECT position FROM event_tag AS t WHERE tag = ? AND position > ? AND position <= ?" + _types_filter(
         item.types
     )
+    if len(others) > MOST_TERMS:
+        sql += (
+            " AND NOT EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE NOT EXISTS "
+            "(SELECT 1 FROM event_tag WHERE tag = wanted.value AND position = t.position))"
+        )
+        return sql, (first, after, until, *item.types, msgspec.json.encode(others).decode())
     for _ in others:
         sql += " AND EXISTS (SELECT 1 FROM event_tag WHERE tag = ? AND position = t.position)"
     return sql, (first, after, until, *item.types, *others)

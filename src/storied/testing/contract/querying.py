@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from storied.domain.events import Event
+from storied.errors import Conflict
 from storied.store.port import EventStore
-from storied.store.query import Query, QueryItem
+from storied.store.query import AppendCondition, Query, QueryItem
 from storied.testing.contract.opening import OpensStores
 from storied.testing.contract.specimens import event, positions, stored
 
@@ -146,6 +147,21 @@ class QueryFacts(OpensStores):
             await store.append([event("Noted", f"thing:{n}") for n in order])
             expected = [at for at, n in enumerate(order, 1) if n < 2000]
             assert positions(await stored(store, Query(items))) == expected
+
+    @pytest.mark.parametrize("count", [16, 17, 18, 100, 1000])
+    @pytest.mark.parametrize("types", [(), ("Paid",)])
+    async def test_an_item_may_ask_for_as_many_tags_as_an_event_can_carry(
+        self, tmp_path: Path, types: tuple[str, ...], count: int
+    ) -> None:
+        """All of them have to be there; the event that lacks one is not found, and is no conflict."""
+        tags = [f"a:{number}" for number in range(count)]
+        query = Query.of(types=types, tags=tags)
+        async with self.open_store(tmp_path) as store:
+            await store.append([event("Paid", *tags[:-1]), event("Paid", *tags), event("Paid", *tags[1:])])
+            assert positions(await store.read(query).list()) == [2]
+            await store.append([event("Paid", "a:0")], condition=AppendCondition(query, after=2))
+            with pytest.raises(Conflict):
+                await store.append([event("Paid", "a:0")], condition=AppendCondition(query, after=1))
 
     @pytest.mark.parametrize("seed", range(4))
     async def test_any_query_over_any_stretch_agrees_with_its_definition(self, tmp_path: Path, seed: int) -> None:
