@@ -115,5 +115,5 @@ def test_query_of_refuses_types_that_are_no_events(types: list[Any]) -> None:
 @pytest.mark.parametrize("after", [-1, 1.0, True, "1", None, 2**63])
 def test_a_condition_is_after_a_position(after: Any) -> None:
     """A whole number from 0 that fits 64 bits."""
-    with pytest.raises(InvalidQuery, match="not a position"):
+    with pytest.raises(InvalidQuery, match="not a whole number"):
         AppendCondition(Query(), after=after)

@@ -33,14 +33,14 @@ def parse_position(text: str) -> int:
     """A whole number from 0. Raises `ArgumentTypeError`."""
     if text.isascii() and text.isdigit() and int(text) < 2**63:
         return int(text)
-    raise ArgumentTypeError(f"{text!r} is not a position. Give a whole number from 0.")
+    raise ArgumentTypeError(f"{text!r} is not a position. Give a whole number from 0 and below 2^63.")
 
 
 def parse_count(text: str) -> int:
     """A whole number from 1. Raises `ArgumentTypeError`."""
     if text.isascii() and text.isdigit() and 1 <= int(text) < 2**63:
         return int(text)
-    raise ArgumentTypeError(f"{text!r} is not a number of things. Give a whole number from 1.")
+    raise ArgumentTypeError(f"{text!r} is not a count. Give a whole number from 1 and below 2^63.")
 
 
 def time_text(time: datetime) -> str:

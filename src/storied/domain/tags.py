@@ -61,7 +61,8 @@ def check_tag(tag: str) -> None:
     else:
         why = "it holds a character that cannot be printed"
     raise InvalidEvent(
-        f"the tag {tag[:80]!r} cannot be stored: {why}. Give the id field a short printable value.", code="invalid-tag"
+        f"the tag {tag[:80]!r} cannot be stored: {why}. Write it like order:o-1: a name, and a short printable id.",
+        code="invalid-tag",
     )
 
 

@@ -113,7 +113,7 @@ class AppendCondition(msgspec.Struct, frozen=True):
 def check_position(name: str, value: object) -> None:
     """Passes a whole number from 0 to 2^63-1. Raises `InvalidQuery`."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise InvalidQuery(f"{name}={value!r} is not a position. Give a whole number from 0.")
+        raise InvalidQuery(f"{name}={value!r} is not a whole number from 0. Give one below 2^63.")
 
 
 def type_names(given: TypeName) -> tuple[str, ...]:
