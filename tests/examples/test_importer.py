@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import signal
 from datetime import UTC, datetime
@@ -181,3 +182,27 @@ def test_the_program_fails_with_a_sentence(tmp_path: Path, url: str, capsys: pyt
     """What goes wrong is one sentence and a 1, not a traceback."""
     assert importer.main([str(tmp_path), "--store", url]) == 1
     assert "nothing more was imported" in capsys.readouterr().err
+
+
+def test_the_program_takes_a_bare_path(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the command line does, and as it is typed again afterwards."""
+    assert importer.main([str(folder), "--store", str(tmp_path / "a b.db")]) == 0
+    assert (tmp_path / "a b.db").exists()
+    assert "16 orders make" in capsys.readouterr().out
+
+
+def test_an_interrupted_program_says_how_to_go_on(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C ends it with a sentence and 130, and the same call resumes it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(importer, "follow_views", _interrupt)
+        assert importer.main([str(folder), "--store", url]) == 130
+    assert "Type the same again" in capsys.readouterr().err
+    assert importer.main([str(folder), "--store", url]) == 0
+    assert " 0 of them stored now" in capsys.readouterr().out
+
+
+async def _interrupt(*_: object) -> None:
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.sleep(5)

@@ -7,10 +7,9 @@ from argparse import ArgumentParser, Namespace
 from io import StringIO
 from pathlib import Path
 
-from storied.cli.places import given_url
 from storied.cli.printing import Output
 from storied.cli.verb import Verb
-from storied.engines.opening import open_log
+from storied.engines.opening import given_url, open_log
 from storied.examples.shop.demo import run_demo
 
 APP = "storied.examples.shop:app"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from storied.app import App
 from storied.cli.failures import UsageProblem
-from storied.engines.opening import sqlite_address
+from storied.engines.opening import given_url, sqlite_address
 from storied.errors import StoreUnavailable, StoriedError
 
 STORE_VARIABLE, APP_VARIABLE, DEBUG_VARIABLE = "STORIED_STORE", "STORIED_APP", "STORIED_DEBUG"
@@ -55,11 +55,6 @@ def store_url(arguments: Namespace, *, make: bool = False) -> str:
             code="no-store",
         )
     return url
-
-
-def given_url(given: str) -> str:
-    """The URL that was typed; a bare path names a SQLite file."""
-    return given if "://" in given else f"sqlite:///{_quoted(given)}"
 
 
 def load_app(arguments: Namespace) -> App:
@@ -114,8 +109,3 @@ def _is_missing(path: Path) -> bool:
         return True
     except OSError:
         return False  # opening it will say what is wrong
-
-
-def _quoted(path: str) -> str:
-    """A bare path as it stands in a URL."""
-    return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")

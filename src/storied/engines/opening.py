@@ -81,6 +81,14 @@ async def open_documents(url: str) -> AsyncIterator[MemoryDocuments | SqliteDocu
         await documents.aclose()
 
 
+def given_url(given: str) -> str:
+    """The URL that was typed; a bare path names a SQLite file."""
+    if "://" in given:
+        return given
+    quoted = given.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    return f"sqlite:///{quoted}"
+
+
 def sqlite_address(url: str) -> SqliteAddress:
     """The parts of a ``sqlite:///`` URL. Raises `StoreUnavailable` for one that cannot be understood."""
     parts = urlsplit(url)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from storied.engines.opening import SqliteAddress, open_log, sqlite_address
+from storied.engines.opening import SqliteAddress, given_url, open_log, sqlite_address
 from storied.engines.sqlite.copying import copy_database
 from storied.errors import StoreCorrupt, StoreUnavailable
 from storied.operating.walking import Progress, no_progress
@@ -53,7 +53,7 @@ async def back_up(url: str, target: Path, *, views: bool = False, progress: Prog
 
 async def _check_copy(target: Path, store: EventStore, begun: Recorded | None) -> int:
     """The head of the copy, which opens as the same log and ends as that did."""
-    async with open_log(f"sqlite:///{_quoted(target)}") as copy:
+    async with open_log(given_url(str(target))) as copy:
         last = await _last(copy)
         head = last.position if last else 0
         known = await store.read(after=head - 1, until=head).list() if last else []
@@ -73,7 +73,3 @@ async def _check_copy(target: Path, store: EventStore, begun: Recorded | None) -
 async def _last(store: EventStore) -> Recorded | None:
     found = await store.read(backwards=True, limit=1).list()
     return found[0] if found else None
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("%", "%25").replace("?", "%3F").replace("#", "%23")

@@ -11,7 +11,7 @@ from storied.store.query import Query, QueryItem
 MOST_BRANCHES = 300
 """SELECTs joined by one UNION; SQLite takes 500."""
 MOST_TERMS = 16
-"""Further tags of an item that have a term each; SQLite takes terms nested 1,000 deep, too few for all tags of an event."""
+"""Further tags of an item that have a term each; SQLite nests 1,000 of them, too few for all tags of an event."""
 
 Parameter = str | int
 

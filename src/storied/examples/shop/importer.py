@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from storied import Fact, NotCaughtUp, OpenApp
+from storied.engines.opening import given_url
 from storied.errors import StoriedError
 
 from . import app
@@ -163,17 +164,22 @@ class _Lines:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program: 0 when everything is imported, 1 when it cannot be."""
+    """The program: 0 when everything is imported, 1 when it cannot be, 130 when it was interrupted."""
     parser = argparse.ArgumentParser(prog="python -m storied.examples.shop.importer", description=__doc__)
     parser.add_argument(
         "folder", type=Path, help="the folder with olist_orders_dataset.csv (or .csv.gz) and the others"
     )
-    parser.add_argument("--store", default="sqlite:///olist.db", help="where to (default: %(default)s)")
+    parser.add_argument(
+        "--store", default="olist.db", help="where to: sqlite:///olist.db, or just olist.db (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     console = Console()
     try:
         with reporting(console) as report:
-            summary = asyncio.run(import_olist(options.folder, options.store, report))
+            summary = asyncio.run(import_olist(options.folder, given_url(options.store), report))
+    except KeyboardInterrupt:
+        print("interrupted: what was stored stays. Type the same again, and it goes on there.", file=sys.stderr)
+        return 130
     except (FileNotFoundError, LookupError, StoriedError) as error:
         print(f"nothing more was imported: {error}", file=sys.stderr)
         return 1
