@@ -95,11 +95,16 @@ def make_schema(connection: apsw.Connection, sql: str, table: str, application_i
     """Makes the tables in one transaction unless *table* is there; whether it made them."""
     made = False
     with connection:
-        if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = ?", (table,)).get:
+        if not has_table(connection, table):
             connection.execute(sql)
             connection.pragma("application_id", application_id)
             made = True
     return made
+
+
+def has_table(connection: apsw.Connection, table: str) -> bool:
+    """Whether the table is there now, and not only in a cached copy of the schema."""
+    return bool(connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = ?", (table,)).get)
 
 
 def sync_recovered(connection: apsw.Connection) -> None:

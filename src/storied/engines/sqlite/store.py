@@ -15,6 +15,7 @@ from storied.engines.sqlite import auditing, restoring
 from storied.engines.sqlite.connection import (
     APPLICATION_ID,
     Synchronous,
+    has_table,
     make_schema,
     open_reader,
     open_writer,
@@ -196,16 +197,34 @@ def _prepare(connection: apsw.Connection, path: Path) -> str:
     Raises `StoreUnavailable` for a file that a newer storied wrote, and `StoreCorrupt` for one whose own description
     is damaged.
     """
+    facts = _facts(connection, path)
+    if "checksum" not in facts or not _has_checksums(connection):
+        facts = _make_facts(connection, path)
+    if facts.get("checksum") != facts_checksum(facts):
+        raise StoreCorrupt(f"{path} is damaged where it says which log it is. Restore a backup beside it and compare.")
+    return str(facts["identity"])
+
+
+def _facts(connection: apsw.Connection, path: Path) -> dict[str, Any]:
+    """What the file says about itself, read without a lock that a busy writer holds; empty when it is new."""
+    if not has_table(connection, "store"):
+        return {}
+    rows: Any = connection.execute(_SQL["facts"])
+    facts: dict[str, Any] = dict(rows)
+    if facts.get("format", FORMAT) != FORMAT:
+        raise StoreUnavailable(
+            f"{path} has format {facts['format']}, and this storied knows format {FORMAT}. Nothing was changed. "
+            "Upgrade storied, or open the file with the version that wrote it.",
+            code="newer-store",
+        )
+    return facts
+
+
+def _make_facts(connection: apsw.Connection, path: Path) -> dict[str, Any]:
+    """Makes what the file lacks, unless another process has just done so; what it says about itself then."""
     make_schema(connection, _SQL["schema"], "store", APPLICATION_ID)
     with connection:
-        rows: Any = connection.execute(_SQL["facts"])
-        facts: dict[str, Any] = dict(rows)
-        if facts.get("format", FORMAT) != FORMAT:
-            raise StoreUnavailable(
-                f"{path} has format {facts['format']}, and this storied knows format {FORMAT}. Nothing was changed. "
-                "Upgrade storied, or open the file with the version that wrote it.",
-                code="newer-store",
-            )
+        facts = _facts(connection, path)
         if not facts:
             facts = {"format": FORMAT, "identity": new_id()}
             connection.executemany(_SQL["add_facts"], list(facts.items()))
@@ -213,9 +232,7 @@ def _prepare(connection: apsw.Connection, path: Path) -> str:
             connection.execute(_SQL["add_checksum"])
             facts["checksum"] = facts_checksum(facts)
             connection.execute(_SQL["add_facts"], ("checksum", facts["checksum"]))
-    if facts.get("checksum") != facts_checksum(facts):
-        raise StoreCorrupt(f"{path} is damaged where it says which log it is. Restore a backup beside it and compare.")
-    return str(facts["identity"])
+    return facts
 
 
 def facts_checksum(facts: Mapping[str, object]) -> int:
