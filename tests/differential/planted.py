@@ -12,7 +12,7 @@ import msgspec
 
 from storied.engines.memory.store import MemoryStore
 from storied.engines.sqlite import paging, querying, writing
-from storied.store.appending import AppendRequest
+from storied.store.appending import AppendRequest, Stored
 from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.reading import Page, Span
 from storied.store.records import Receipt, Recorded, placed, to_microseconds
@@ -216,9 +216,12 @@ def _blind_batch(batch: Any, condition: AppendCondition) -> int | None:
     return found
 
 
-def _forgetful_rows(stored: Any) -> tuple[Any, ...]:
+def _forgetful_row(stored: Stored) -> tuple[Any, ...]:
     """Fingerprints are not stored."""
-    return stored.receipt.append_id, stored.receipt.position, stored.receipt.count, None
+    return _append_row(Stored(stored.receipt, None))
+
+
+_append_row = writing.append_row
 
 
 def _sorted_forwards(connection: Any, query: Query, span: Span, until: int) -> list[Recorded]:
@@ -248,7 +251,7 @@ _many_streams_branch = querying._many_streams_branch
 
 STATEMENTS: dict[str, tuple[Any, str, Any]] = {
     "a condition is blind to its own commit": (writing.Batch, "_first_beyond", _blind_batch),
-    "fingerprints are forgotten": (writing, "_append_row", _forgetful_rows),
+    "fingerprints are forgotten": (writing, "append_row", _forgetful_row),
     "merged pages backwards come forwards": (paging, "_matching", _sorted_forwards),
     "a wide query is asked in part": (paging, "position_selects", _first_branch),
     "an event of several streams comes for each": (querying, "_many_streams_branch", _many_streams_undeduplicated),
