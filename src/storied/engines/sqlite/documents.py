@@ -181,7 +181,8 @@ def _open(path: Path) -> apsw.Connection:
     """The writing connection, the schema made where it is absent, and remade where an older storied wrote it."""
     connection = open_writer(path, "normal", VIEWS_APPLICATION_ID)
     try:
-        _transaction(connection, lambda inside: _make_schema(inside, path), "BEGIN IMMEDIATE")
+        if connection.pragma("user_version") != FORMAT:  # else there is nothing to make, nor a lock to wait for
+            _transaction(connection, lambda inside: _make_schema(inside, path), "BEGIN IMMEDIATE")
     except BaseException:
         connection.close()
         raise
