@@ -12,6 +12,7 @@ import msgspec
 
 from storied.engines.sqlite.connection import open_reader, unavailable
 from storied.engines.sqlite.longwork import Stop, long_work
+from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.statements import statements
 from storied.store.appending import Stored
 from storied.store.auditing import Remembered, TagRow
@@ -30,7 +31,7 @@ async def structure(path: Path) -> list[str]:
     """What SQLite finds wrong with the file, and what is not as the schema says."""
 
     def check(stop: Stop) -> list[str]:
-        with closing(open_reader(path, apsw.Connection)) as connection:
+        with closing(open_reader(path, PresentConnection)) as connection:
             stop.watch(connection)
             try:
                 connection.execute("BEGIN")
@@ -54,7 +55,7 @@ async def count_rows(path: Path, until: int) -> int:
     """How many entries the tag index has for positions up to *until*."""
 
     def count(stop: Stop) -> int:
-        with closing(open_reader(path, apsw.Connection)) as connection:
+        with closing(open_reader(path, PresentConnection)) as connection:
             stop.watch(connection)
             found: int = connection.execute(_SQL["count_rows"], (until,)).get
             return found
@@ -79,7 +80,7 @@ async def remembered(path: Path, until: int, after: int) -> AsyncGenerator[Remem
     """What is remembered of appends, by position and id: sorted once, into a temporary file."""
 
     def begin(stop: Stop) -> apsw.Connection:
-        connection: apsw.Connection = open_reader(path)
+        connection: apsw.Connection = open_reader(path, PresentConnection)
         try:
             stop.watch(connection)
             connection.pragma("query_only", 0)  # it also forbids temporary tables

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import apsw
 
+from storied.engines.sqlite.presence import PresentConnection, make_file
 from storied.errors import StoreCorrupt, StoreError, StoreUnavailable
 
-K = TypeVar("K", bound=apsw.Connection)
+K = TypeVar("K", bound=PresentConnection)
 Synchronous = Literal["full", "normal"]
 """``full`` syncs each commit before it is acknowledged; ``normal`` may lose the last ones in a power cut."""
 
@@ -24,10 +26,12 @@ CHECKPOINT_PAGES = 4000
 """Pages in the WAL (16 MB) after which a commit moves them into the database file."""
 APPLICATION_ID = 0x53746F72  # "Stor", in the file header
 VIEWS_APPLICATION_ID = 0x53746F76  # "Stov"
+SMALLEST_DATABASE = 512
+"""Bytes: the smallest page there is."""
 _LEVELS = {"full": 2, "normal": 1}
 
 
-def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> apsw.Connection:
+def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> PresentConnection:
     """A connection that writes, in WAL mode, with *synchronous* set and read back; makes an absent file, mode 0600.
 
     Raises `StoreUnavailable` when it cannot be opened so.
@@ -38,15 +42,16 @@ def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> ap
             f"the folder {path.parent} does not exist. Make it first, or give another path.", code="no-folder"
         )
     try:
-        if not path.exists():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = apsw.Connection(str(path), statementcachesize=256)
+        make_file(path)
+        _check_size(path)
+        connection = PresentConnection(path, flags=apsw.SQLITE_OPEN_READWRITE)
     except (OSError, apsw.Error) as error:
         raise unavailable(path, error) from error
-    try:
+    with closed_on_failure(connection, path):
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         connection.transaction_mode = "IMMEDIATE"  # a read that turns into a write would not wait for its turn
         _check_kind(connection, path, application_id)
+        _check_whole(connection, path)
         _set_wal(connection, path)
         connection.pragma("synchronous", _LEVELS[synchronous])
         connection.pragma("fullfsync", 1)
@@ -59,25 +64,21 @@ def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> ap
                 "Use a SQLite build that does.",
                 code="weak-durability",
             )
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, apsw.Error):
-            raise unavailable(path, error) from error
-        raise
     return connection
 
 
-def open_reader(path: Path, kind: type[K] = apsw.Connection) -> K:  # type: ignore[assignment]  # mypy's defaults
+def open_reader(path: Path, kind: type[K]) -> K:
     """A connection of this *kind* that only reads. Raises `StoreUnavailable`."""
     check_sqlite()
     try:
-        connection = kind(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=256)
+        connection = kind(path, flags=apsw.SQLITE_OPEN_READWRITE)
+    except (OSError, apsw.Error) as error:
+        raise unavailable(path, error) from error
+    with closed_on_failure(connection, path):
         connection.set_busy_timeout(BUSY_MILLISECONDS)
         connection.pragma("query_only", 1)
         connection.pragma("cache_size", -65536)
         connection.pragma("temp_store", 2)
-    except apsw.Error as error:
-        raise unavailable(path, error) from error
     return connection
 
 
@@ -94,7 +95,7 @@ def check_sqlite(version: str = apsw.sqlite_lib_version()) -> None:
 def make_schema(connection: apsw.Connection, sql: str, table: str, application_id: int) -> bool:
     """Makes the tables in one transaction unless *table* is there; whether it made them."""
     made = False
-    with connection:
+    with transaction(connection):
         if not has_table(connection, table):
             connection.execute(sql)
             connection.pragma("application_id", application_id)
@@ -117,6 +118,36 @@ def sync_recovered(connection: apsw.Connection) -> None:
         connection.wal_checkpoint()
 
 
+@contextmanager
+def closed_on_failure(connection: apsw.Connection, path: Path) -> Iterator[None]:
+    """Closes the connection when the block raises, and words what SQLite raised as `unavailable` does."""
+    try:
+        yield
+    except (apsw.Error, UnicodeDecodeError) as error:
+        failure = unavailable(path, error)  # first: closing would give back what there was too little of
+        connection.close()
+        raise failure from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """A write transaction: committed at the end of the block, rolled back when it raises.
+
+    A full disk rolls back by itself, and then there is nothing left to roll back.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def unavailable(path: Path, error: Exception) -> StoreError:
     """What an error of SQLite or the system means for the one who wanted to use the file."""
     if isinstance(error, apsw.NotADBError):
@@ -129,12 +160,18 @@ def unavailable(path: Path, error: Exception) -> StoreError:
             "and look for a long transaction in another program.",
             code="busy",
         )
-    if isinstance(error, apsw.FullError):
+    if isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE:
         return StoreUnavailable(
             f"the disk under {path} is full. Nothing was stored; reading still works. Make room, then repeat.",
             code="disk-full",
         )
-    if isinstance(error, (apsw.ReadOnlyError, apsw.PermissionsError, PermissionError)):
+    if _is_out_of_descriptors(error):
+        return StoreUnavailable(
+            f"{path} cannot be opened, because this process may open no more files. Nothing was stored. Close some, or "
+            "raise the limit (ulimit -n).",
+            code="too-many-files",
+        )
+    if isinstance(error, (apsw.ReadOnlyError, apsw.PermissionsError)) or _is_forbidden(path, error):
         return StoreUnavailable(
             f"{path} cannot be written. Give this process write permission on it and its folder.", code="read-only"
         )
@@ -143,6 +180,42 @@ def unavailable(path: Path, error: Exception) -> StoreError:
     if isinstance(error, apsw.CorruptError):
         return StoreUnavailable(f"{path} is damaged: {error}. Restore a backup beside it and compare.", code="damaged")
     return StoreUnavailable(f"{path} cannot be used: {error}. See to the file and its folder.", code="cannot-open")
+
+
+def _is_out_of_descriptors(error: Exception) -> bool:
+    """Whether no more files can be opened; SQLite only says that it could not open one."""
+    if isinstance(error, apsw.CantOpenError):
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError as second:
+            return second.errno in (errno.EMFILE, errno.ENFILE)
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def _is_forbidden(path: Path, error: Exception) -> bool:
+    """Whether the file or its folder may not be written, which WAL mode needs even for reading."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    denied = (place for place in (path, path.parent) if place.exists() and not os.access(place, os.R_OK | os.W_OK))
+    return isinstance(error, apsw.CantOpenError) and any(denied)
+
+
+def _check_size(path: Path) -> None:
+    """Passes a new file, and one that is long enough for a database: SQLite would write over a single byte."""
+    if 0 < path.stat().st_size < SMALLEST_DATABASE:
+        raise StoreUnavailable(
+            f"{path} is too short to be a database. Nothing was changed. Give the path of a store, or of a new file.",
+            code="not-a-store",
+        )
+
+
+def _check_whole(connection: apsw.Connection, path: Path) -> None:
+    """Passes a file of whole pages; one that others are just writing to, which then has a WAL, is let be."""
+    log = Path(connection.filename_wal)
+    if path.stat().st_size % connection.pragma("page_size") and not (log.exists() and log.stat().st_size):
+        raise StoreUnavailable(
+            f"{path} is damaged: its last page is cut off. Restore a backup beside it and compare.", code="damaged"
+        )
 
 
 def _check_kind(connection: apsw.Connection, path: Path, application_id: int) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from storied.engines.newfile import new_file
 from storied.engines.sqlite.connection import open_reader, unavailable
 from storied.engines.sqlite.longwork import Stop, long_work
+from storied.engines.sqlite.presence import PresentConnection
 
 PAGES = 1000
 """Pages copied between two looks at whether to stop: 4 MB, some milliseconds."""
@@ -49,7 +50,10 @@ def _copy(source: Path, target: Path, told: Told, stop: Stop) -> Copied:
 
 
 def _copy_pages(source: Path, target: Path, told: Told, stop: Stop) -> None:
-    with closing(open_reader(source, apsw.Connection)) as reading, closing(apsw.Connection(str(target))) as writing:
+    with (
+        closing(open_reader(source, PresentConnection)) as reading,
+        closing(apsw.Connection(str(target))) as writing,
+    ):
         reading.execute("BEGIN")
         _ = reading.execute("SELECT count(*) FROM sqlite_schema").get  # from here on it is of this moment
         writing.pragma("synchronous", 2)

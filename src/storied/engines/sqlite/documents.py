@@ -12,7 +12,13 @@ from typing import Any, TypeVar
 import apsw
 
 from storied.engines.sqlite import shelving
-from storied.engines.sqlite.connection import VIEWS_APPLICATION_ID, open_reader, open_writer, unavailable
+from storied.engines.sqlite.connection import (
+    VIEWS_APPLICATION_ID,
+    closed_on_failure,
+    open_reader,
+    open_writer,
+    unavailable,
+)
 from storied.engines.sqlite.lane import Lane, run_each
 from storied.engines.sqlite.lookups import (
     Place,
@@ -22,6 +28,7 @@ from storied.engines.sqlite.lookups import (
     find_statement,
     load_statement,
 )
+from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreUnavailable
 from storied.store.documents import Change, Checkpoint, Criterion, Edition, Hit, Lookup, Parked, Table
@@ -41,8 +48,8 @@ class SqliteDocuments:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._writer: Lane[apsw.Connection, Work] = Lane(f"storied-views-{path.name}", run_each, apsw.Connection.close)
-        self._reader: Lane[apsw.Connection, Work] = Lane(f"storied-find-{path.name}", run_each, apsw.Connection.close)
+        self._writer: Lane[apsw.Connection, Work] = Lane(f"storied-views-{path.name}", run_each, _close)
+        self._reader: Lane[apsw.Connection, Work] = Lane(f"storied-find-{path.name}", run_each, _close)
 
     @classmethod
     async def open(cls, path: Path) -> SqliteDocuments:
@@ -50,7 +57,7 @@ class SqliteDocuments:
         documents = cls(path)
         await documents._writer.start(lambda: _open(path))
         try:
-            await documents._reader.start(lambda: open_reader(path))
+            await documents._reader.start(lambda: open_reader(path, PresentConnection))
         except BaseException:
             await documents._writer.aclose()
             raise
@@ -172,20 +179,21 @@ class SqliteDocuments:
     async def _submit(self, lane: Lane[apsw.Connection, Work], work: Callable[[apsw.Connection], T]) -> T:
         try:
             result: T = await lane.submit(work)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise unavailable(self.path, error) from error
         return result
+
+
+def _close(connection: apsw.Connection) -> None:
+    connection.close()
 
 
 def _open(path: Path) -> apsw.Connection:
     """The writing connection, the schema made where it is absent, and remade where an older storied wrote it."""
     connection = open_writer(path, "normal", VIEWS_APPLICATION_ID)
-    try:
+    with closed_on_failure(connection, path):
         if connection.pragma("user_version") != FORMAT:  # else there is nothing to make, nor a lock to wait for
             _transaction(connection, lambda inside: _make_schema(inside, path), "BEGIN IMMEDIATE")
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 

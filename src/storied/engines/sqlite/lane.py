@@ -64,10 +64,10 @@ class Lane(Generic[C, R]):
     def submit(self, request: R) -> asyncio.Future[Any]:
         """The future result of *request*. Raises `StoreClosed`, and `StoreUnavailable` in a forked process."""
         self.check_open()
-        if os.getpid() != self._process:
+        if self._is_forked():
             raise StoreUnavailable(
                 "this store was opened before the process forked, and SQLite cannot be used across a fork. Nothing "
-                "was stored. Open the store in the child.",
+                "was stored. Fork before the store is opened, or start the other process with spawn.",
                 code="forked",
             )
         job = Job(request, self._loop.create_future())
@@ -80,13 +80,19 @@ class Lane(Generic[C, R]):
         """Lets the thread finish what was submitted and then stop. Idempotent; `aclose` waits for it."""
         if not self._closed:
             self._closed = True
+            if self._is_forked():  # the thread and its connection are the parent's, to the last lock
+                return
             self._hand_over()
             self._queue.put(None)
 
     async def aclose(self) -> None:
         """Finishes what was submitted, then stops the thread. Idempotent."""
         self.close()
-        await asyncio.shield(self._ended)
+        if not self._is_forked():
+            await asyncio.shield(self._ended)
+
+    def _is_forked(self) -> bool:
+        return os.getpid() != self._process
 
     def _hand_over(self) -> None:
         if self._gathered:

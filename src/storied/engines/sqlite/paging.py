@@ -6,9 +6,8 @@ from collections.abc import Callable
 from itertools import starmap
 from typing import Any
 
-import apsw
-
 from storied.engines.sqlite.lane import Job, run_each
+from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.querying import events_of_stream, position_selects
 from storied.engines.sqlite.statements import statements
 from storied.store.query import Query
@@ -18,7 +17,7 @@ from storied.store.records import Recorded
 _SQL = statements("log.sql")
 
 
-class LogConnection(apsw.Connection):
+class LogConnection(PresentConnection):
     """A reading connection that remembers the head while it serves one batch of reads."""
 
     known_head: int | None = None

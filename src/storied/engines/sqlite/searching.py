@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,11 @@ async def measure(submit: Submit, head: int, path: Path) -> LogFacts:
 def bytes_on_disk(path: Path) -> int:
     """The size of the database and of what SQLite keeps beside it."""
     files = (path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
-    return sum(file.stat().st_size for file in files if file.exists())
+    size = 0
+    for file in files:
+        with suppress(FileNotFoundError):  # what lies beside the database comes and goes
+            size += file.stat().st_size
+    return size
 
 
 async def _matching_tags(submit: Submit, wanted: StreamQuery) -> list[str]:

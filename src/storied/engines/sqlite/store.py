@@ -15,11 +15,13 @@ from storied.engines.sqlite import auditing, restoring
 from storied.engines.sqlite.connection import (
     APPLICATION_ID,
     Synchronous,
+    closed_on_failure,
     has_table,
     make_schema,
     open_reader,
     open_writer,
     sync_recovered,
+    transaction,
     unavailable,
 )
 from storied.engines.sqlite.lane import Lane
@@ -65,14 +67,9 @@ class SqliteStore:
 
         def start_writing() -> Writer:
             connection = open_writer(path, synchronous, APPLICATION_ID)
-            try:
+            with closed_on_failure(connection, path):
                 store.identity = _prepare(connection, path)
                 sync_recovered(connection)
-            except BaseException as error:
-                connection.close()
-                if isinstance(error, (apsw.Error, UnicodeDecodeError)):
-                    raise unavailable(path, error) from error
-                raise
             return Writer(connection, path, clock)
 
         await store._writer.start(start_writing)
@@ -126,11 +123,11 @@ class SqliteStore:
 
     async def streams(self, wanted: StreamQuery = StreamQuery()) -> list[Stream]:  # noqa: B008 - an immutable value
         """As `StreamSearch` says."""
-        return await find_streams(self._reader.submit, wanted)
+        return await find_streams(self._read, wanted)
 
     async def measure(self) -> LogFacts:
         """As `StreamSearch` says."""
-        return await measure(self._reader.submit, await self.head(), self.path)
+        return await measure(self._read, await self.head(), self.path)
 
     async def structure(self) -> list[str]:
         """As `Auditable` says."""
@@ -223,7 +220,7 @@ def _facts(connection: apsw.Connection, path: Path) -> dict[str, Any]:
 def _make_facts(connection: apsw.Connection, path: Path) -> dict[str, Any]:
     """Makes what the file lacks, unless another process has just done so; what it says about itself then."""
     make_schema(connection, _SQL["schema"], "store", APPLICATION_ID)
-    with connection:
+    with transaction(connection):
         facts = _facts(connection, path)
         if not facts:
             facts = {"format": FORMAT, "identity": new_id()}

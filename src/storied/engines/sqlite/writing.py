@@ -9,6 +9,7 @@ has to get it back, which a busy event loop may delay by milliseconds; a stateme
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from storied.domain.times import Clock
 from storied.engines.sqlite.bulk import insert_rows
 from storied.engines.sqlite.connection import unavailable
 from storied.engines.sqlite.lane import Job
+from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.querying import position_selects, stream_matches
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreFenced, StoriedError, UnknownOutcome
@@ -29,14 +31,17 @@ from storied.store.records import NewEvent, Receipt, Recorded, digest_at, encode
 
 _SQL = statements("log.sql")
 Jobs = Sequence[Job[AppendRequest]]
+LOOK_SECONDS = 0.05
+"""How often the writer looks whether its file is still there: a look costs as much as a statement."""
 
 
 class Writer:
     """The writing connection of one process. Everything here runs in the writer's lane."""
 
-    def __init__(self, connection: apsw.Connection, path: Path, clock: Clock) -> None:
+    def __init__(self, connection: PresentConnection, path: Path, clock: Clock) -> None:
         self.connection, self._path, self._clock = connection, path, clock
         self._fenced: str | None = None
+        self._looked = 0.0
 
     def run(self, jobs: list[Job[AppendRequest]]) -> None:
         """Settles every job: with a receipt once its events are durable, or with the error that says why not."""
@@ -50,6 +55,7 @@ class Writer:
             _refuse(live, unavailable(self._path, error))
             return
         try:
+            self._look()
             batch = Batch(self.connection, [job.request for job in live], to_microseconds(self._clock()))
             for job in live:
                 _settle(job, batch)
@@ -72,6 +78,16 @@ class Writer:
             for job in jobs:
                 if job.error is None:
                     job.error = UnknownOutcome(job.request.append_id, f"the commit failed in the disk ({error})")
+
+    def _look(self) -> None:
+        """Fences when the file is gone, or its log: whoever opens the path would not find what is written now."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        if not self.connection.is_in_place():
+            self._fenced = f"{self._path}, or the -wal file beside it, was moved, replaced or removed while it was open"
+            raise StoreFenced(self._fenced)
 
     def _roll_back(self, error: BaseException) -> None:
         if isinstance(error, apsw.IOError):
