@@ -33,6 +33,8 @@ class SqliteAddress(msgspec.Struct, frozen=True):
 
     path: Path
     synchronous: Synchronous = "full"
+    network: bool = False
+    """Whether a network file system is allowed."""
 
     @property
     def views_path(self) -> Path:
@@ -44,8 +46,8 @@ class SqliteAddress(msgspec.Struct, frozen=True):
 async def open_engine(url: str, *, clock: Clock = utc_now) -> AsyncIterator[Engine]:
     """The engine that *url* names: ``memory://`` or ``sqlite:///folder/shop.db`` (four slashes for an absolute path).
 
-    ``?synchronous=normal`` makes SQLite faster and lets a power cut take the last acknowledged appends with it.
-    Raises `StoreUnavailable`.
+    ``?synchronous=normal`` makes SQLite faster and lets a power cut take the last acknowledged appends with it;
+    ``?network=allow`` opens a file on a network file system, whose locks may not hold. Raises `StoreUnavailable`.
     """
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_log(url, clock=clock))
@@ -61,7 +63,9 @@ async def open_log(url: str, *, clock: Clock = utc_now) -> AsyncIterator[MemoryS
         store = MemoryStore(clock)
     else:
         address = sqlite_address(url)
-        store = await SqliteStore.open(address.path, synchronous=address.synchronous, clock=clock)
+        store = await SqliteStore.open(
+            address.path, synchronous=address.synchronous, network=address.network, clock=clock
+        )
     try:
         yield store
     finally:
@@ -74,7 +78,8 @@ async def open_documents(url: str) -> AsyncIterator[MemoryDocuments | SqliteDocu
     if url == "memory://":
         yield MemoryDocuments()
         return
-    documents = await SqliteDocuments.open(sqlite_address(url).views_path)
+    address = sqlite_address(url)
+    documents = await SqliteDocuments.open(address.views_path, network=address.network)
     try:
         yield documents
     finally:
@@ -96,14 +101,17 @@ def sqlite_address(url: str) -> SqliteAddress:
         raise _bad_url(url, "it has none of the forms memory://, sqlite:///shop.db and sqlite:////absolute/shop.db")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     synchronous = options.pop("synchronous", "full")
+    network = options.pop("network", "refuse")
     if options or parts.fragment:
         raise _bad_url(url, f"{', '.join(options) or 'what follows #'} means nothing here")
     if synchronous not in get_args(Synchronous):
         raise _bad_url(url, f"synchronous is full or normal, not {synchronous!r}")
+    if network not in ("refuse", "allow"):
+        raise _bad_url(url, f"network is refuse or allow, not {network!r}")
     path = Path(unquote(parts.path.removeprefix("/")))
     if path.name == ":memory:" or "\0" in str(path):  # SQLite would keep the first of them nowhere
         raise _bad_url(url, "its path cannot name a file")
-    return SqliteAddress(path, "normal" if synchronous == "normal" else "full")
+    return SqliteAddress(path, "normal" if synchronous == "normal" else "full", network == "allow")
 
 
 def _bad_url(url: str, why: str) -> StoreUnavailable:

@@ -7,11 +7,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, TypeVar
 
 import apsw
 
+from storied.engines.sqlite.mounts import network_type
 from storied.engines.sqlite.presence import PresentConnection, make_file
 from storied.errors import StoreCorrupt, StoreError, StoreUnavailable
 
@@ -31,12 +32,16 @@ SMALLEST_DATABASE = 512
 _LEVELS = {"full": 2, "normal": 1}
 
 
-def open_writer(path: Path, synchronous: Synchronous, application_id: int) -> PresentConnection:
+def open_writer(
+    path: Path, synchronous: Synchronous, application_id: int, *, network: bool = False
+) -> PresentConnection:
     """A connection that writes, in WAL mode, with *synchronous* set and read back; makes an absent file, mode 0600.
 
-    Raises `StoreUnavailable` when it cannot be opened so.
+    Raises `StoreUnavailable` when it cannot be opened so; also on a network file system, unless *network* allows it.
     """
     check_sqlite()
+    if not network:
+        check_local(path)
     if not path.parent.is_dir():
         raise StoreUnavailable(
             f"the folder {path.parent} does not exist. Make it first, or give another path.", code="no-folder"
@@ -80,6 +85,22 @@ def open_reader(path: Path, kind: type[K]) -> K:
         connection.pragma("cache_size", -65536)
         connection.pragma("temp_store", 2)
     return connection
+
+
+def check_local(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> None:
+    """Passes a path on a local disk, as far as *mounts* tells. Raises `StoreUnavailable` with code ``network``."""
+    try:
+        text = mounts.read_text(encoding="utf-8", errors="replace")
+        kind = network_type(PurePosixPath(path.resolve()), text)
+    except (OSError, RuntimeError):  # another system than Linux; a circle of links, which opening will tell
+        return
+    if kind is not None:
+        raise StoreUnavailable(
+            f"{path} lies on a network file system ({kind}), where the locks and the shared memory that SQLite needs "
+            "cannot be relied on. Nothing was opened. Move the store to a local disk; ?network=allow in the URL opens "
+            "it all the same, at your own risk.",
+            code="network",
+        )
 
 
 def check_sqlite(version: str = apsw.sqlite_lib_version()) -> None:

@@ -52,10 +52,13 @@ class SqliteDocuments:
         self._reader: Lane[apsw.Connection, Work] = Lane(f"storied-find-{path.name}", run_each, _close)
 
     @classmethod
-    async def open(cls, path: Path) -> SqliteDocuments:
-        """The read models in the file at *path*, which is made when it is absent. Raises `StoreUnavailable`."""
+    async def open(cls, path: Path, *, network: bool = False) -> SqliteDocuments:
+        """The read models in the file at *path*, which is made when it is absent. Raises `StoreUnavailable`.
+
+        A network file system is refused, unless *network* allows it.
+        """
         documents = cls(path)
-        await documents._writer.start(lambda: _open(path))
+        await documents._writer.start(lambda: _open(path, network))
         try:
             await documents._reader.start(lambda: open_reader(path, PresentConnection))
         except BaseException:
@@ -188,9 +191,9 @@ def _close(connection: apsw.Connection) -> None:
     connection.close()
 
 
-def _open(path: Path) -> apsw.Connection:
+def _open(path: Path, network: bool) -> apsw.Connection:
     """The writing connection, the schema made where it is absent, and remade where an older storied wrote it."""
-    connection = open_writer(path, "normal", VIEWS_APPLICATION_ID)
+    connection = open_writer(path, "normal", VIEWS_APPLICATION_ID, network=network)
     with closed_on_failure(connection, path):
         if connection.pragma("user_version") != FORMAT:  # else there is nothing to make, nor a lock to wait for
             _transaction(connection, lambda inside: _make_schema(inside, path), "BEGIN IMMEDIATE")

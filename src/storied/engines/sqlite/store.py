@@ -57,16 +57,19 @@ class SqliteStore:
         self._room = WaitingRoom(self.head)
 
     @classmethod
-    async def open(cls, path: Path, *, synchronous: Synchronous = "full", clock: Clock = utc_now) -> SqliteStore:
+    async def open(
+        cls, path: Path, *, synchronous: Synchronous = "full", network: bool = False, clock: Clock = utc_now
+    ) -> SqliteStore:
         """The store in the file at *path*, which is made when it is absent.
 
         With ``synchronous="normal"`` the last appends may be lost in a power cut although they were acknowledged.
+        A network file system is refused, unless *network* allows it.
         Raises `StoreUnavailable`; its code says why.
         """
         store = cls(path)
 
         def start_writing() -> Writer:
-            connection = open_writer(path, synchronous, APPLICATION_ID)
+            connection = open_writer(path, synchronous, APPLICATION_ID, network=network)
             with closed_on_failure(connection, path):
                 store.identity = _prepare(connection, path)
                 sync_recovered(connection)
