@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 
+import apsw
 import pytest
 
 from storied.cli.printing import Output
@@ -44,6 +45,27 @@ def test_faults_are_json_too(shell: Shell, tmp_path: Path) -> None:
         "key": None,
         "message": "there is no event 3",
     }
+
+
+def test_views_are_looked_at_when_an_app_is_named(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document that is not what the log says is named by its key."""
+    shell("get", "BookPage", "b-1")
+    assert "view BookPage    2 documents at position 4" in shell("verify").out
+    connection = apsw.Connection(str(tmp_path / "library.views.db"))
+    tables = [
+        str(name)
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'view!_Book%' ESCAPE '!'")
+    ]
+    connection.execute(f"UPDATE \"{tables[0]}\" SET document = '{{}}' WHERE key = 'b-2'")
+    connection.close()
+    done = shell("verify", "--json")
+    assert (done.code, done.json["counts"], done.json["first_bad_position"]) == (1, {"view": 1}, None)
+    assert (done.json["faults"][0]["view"], done.json["faults"][0]["key"]) == ("BookPage", "b-2")
+    assert "document b-2 is not what the log says" in shell("verify").out
+    monkeypatch.delenv("STORIED_APP")
+    assert shell("verify").code == 0
 
 
 def test_many_faults_are_counted_and_some_shown(shell: Shell, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ EXAMPLES = {
     "streams": [],
     "stats": [],
     "verify": [],
+    "check": [],
     "backup": ["copy.db"],
     "export": ["copy.jsonl"],
     "import": ["empty.jsonl", "--store", "new.db"],

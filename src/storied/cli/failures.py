@@ -31,6 +31,12 @@ class NotFound(StoriedError):
     default_code = "not-found"
 
 
+class DoesNotDecode(StoriedError):
+    """The store holds events that the code cannot read; which ones has been printed."""
+
+    default_code = "does-not-decode"
+
+
 class FaultsFound(StoriedError):
     """The store was checked, and something is wrong with it; what it is has been printed."""
 
@@ -42,7 +48,7 @@ INTERRUPTED, PIPE_CLOSED = 130, 141
 
 MEANINGS = {
     0: "done",
-    REFUSED: "refused (the event or command cannot be stored), not found (get, state, history), or faulty (verify)",
+    REFUSED: "refused (what cannot be stored), not found (get, state, history), or faulty (verify, check)",
     USAGE: "what was typed cannot be understood: an option, a value, a name, the app; nothing was done",
     UNAVAILABLE: "the store cannot be opened or used: absent, locked, damaged, the disk full",
     CONFLICT: "conflict: the append condition does not hold, or the append id has other content; nothing was stored",
@@ -60,6 +66,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (DefinitionError, USAGE),
     (NotFound, REFUSED),
     (FaultsFound, REFUSED),
+    (DoesNotDecode, REFUSED),
     (Rejected, REFUSED),
     (InvalidInput, REFUSED),
     (Conflict, CONFLICT),

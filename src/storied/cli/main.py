@@ -14,6 +14,7 @@ from io import TextIOWrapper
 from storied.cli import (
     append,
     backup,
+    check,
     demo,
     export,
     find,
@@ -42,6 +43,7 @@ VERBS: tuple[Verb, ...] = (
     streams.VERB,
     stats.VERB,
     verify.VERB,
+    check.VERB,
     backup.VERB,
     export.VERB,
     importing.VERB,

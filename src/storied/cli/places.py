@@ -57,6 +57,11 @@ def store_url(arguments: Namespace, *, make: bool = False) -> str:
     return url
 
 
+def names_app(arguments: Namespace) -> bool:
+    """Whether ``--app`` or the environment names an app."""
+    return bool(arguments.app or os.environ.get(APP_VARIABLE))
+
+
 def load_app(arguments: Namespace) -> App:
     """The app that ``--app`` names. Raises `UsageProblem`, and `DefinitionError` as its module raised it."""
     given: str | None = arguments.app or os.environ.get(APP_VARIABLE)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from storied.cli.failures import FaultsFound
-from storied.cli.places import add_store, store_url
+from storied.cli.places import add_app, add_store, load_app, names_app, store_url
 from storied.cli.printing import Output
 from storied.cli.progress import showing_progress
 from storied.cli.verb import Verb
-from storied.engines.opening import open_log
+from storied.engines.opening import open_documents, open_log, sqlite_address
 from storied.operating.faults import Fault
-from storied.operating.verifying import Verified, verify
+from storied.operating.verifying import Verified, ViewsToVerify, verify
 
 SHOWN = 10
 """Faults that are printed; --json has up to 100."""
@@ -20,13 +22,14 @@ SHOWN = 10
 
 def _add_options(parser: ArgumentParser) -> None:
     add_store(parser)
+    add_app(parser)
 
 
 async def _run(arguments: Namespace, out: Output) -> None:
     url = store_url(arguments)
     with showing_progress(out) as tell:
-        async with open_log(url) as store:
-            found = await verify(store, tell)
+        async with open_log(url) as store, _views(arguments, url) as views:
+            found = await verify(store, tell, views=views)
     if out.json:
         out.document(_json(url, found))
     else:
@@ -38,11 +41,26 @@ async def _run(arguments: Namespace, out: Output) -> None:
         raise FaultsFound(f"{url} has {faults}{where}. Keep the file, and restore a backup beside it.")
 
 
+@asynccontextmanager
+async def _views(arguments: Namespace, url: str) -> AsyncIterator[ViewsToVerify | None]:
+    """The views of the app, if one is named and they were ever built."""
+    if not names_app(arguments):
+        yield None
+        return
+    views = tuple(load_app(arguments).views.values())
+    if not sqlite_address(url).views_path.exists():
+        yield None
+        return
+    async with open_documents(url) as documents:
+        yield ViewsToVerify(views, documents)
+
+
 def _print(out: Output, found: Verified) -> None:
     looked = f"{found.events} events, {found.tags} tags, {found.appends} appends"
     pairs = [("identity", found.identity), ("head", str(found.head)), ("looked at", looked)]
     if found.first is not None and found.first.position is not None:
         pairs.append(("first bad", f"{found.first.position}: {found.first.message}"))
+    pairs += [(f"view {name}", looked) for name, looked in found.views.items()]
     if not found.ok:
         pairs.append(("faults", ", ".join(f"{kind} {count}" for kind, count in found.counts.items())))
     out.pairs(pairs)
@@ -62,6 +80,7 @@ def _json(url: str, found: Verified) -> dict[str, Any]:
         "events": found.events,
         "tags": found.tags,
         "appends": found.appends,
+        "views": [{"view": name, "looked_at": looked} for name, looked in found.views.items()],
         "ok": found.ok,
         "first_bad_position": found.first.position if found.first else None,
         "counts": found.counts,
@@ -85,5 +104,6 @@ VERB = Verb(
     "storied verify --store shop.db",
     _add_options,
     _run,
-    notes="Exits with 1 when it finds a fault. Others may go on writing: it looks at what was there when it began.",
+    notes="Exits with 1 when it finds a fault. Others may go on writing: it looks at what was there when it began.\n"
+    "With an app it also holds each document of the views against a fresh fold of the log, made in memory.",
 )

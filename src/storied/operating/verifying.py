@@ -9,11 +9,14 @@ from contextlib import aclosing
 
 import msgspec
 
+from storied.domain.views import View
 from storied.errors import StoreCorrupt, StoreUnavailable
+from storied.operating.comparing import compare_views
 from storied.operating.faults import Fault, Faults, Kind
 from storied.operating.records import AppendChecker, EventChecker, is_readable, missing_positions
 from storied.operating.walking import Progress, characters_in, next_size, no_progress
 from storied.store.auditing import AuditableStore, TagRow
+from storied.store.documents import Documents
 from storied.store.records import Recorded
 
 
@@ -28,6 +31,8 @@ class Verified(msgspec.Struct, frozen=True):
     counts: dict[Kind, int]
     first: Fault | None
     faults: tuple[Fault, ...]
+    views: dict[str, str] = {}
+    """What was looked at of each view, in words."""
 
     @property
     def ok(self) -> bool:
@@ -35,8 +40,20 @@ class Verified(msgspec.Struct, frozen=True):
         return not self.counts
 
 
-async def verify(store: AuditableStore, progress: Progress = no_progress) -> Verified:
-    """What is wrong with the log up to its head of this moment. Raises `StoreError` when it cannot be asked at all."""
+class ViewsToVerify(msgspec.Struct, frozen=True):
+    """Views that are to be held against the log, and where their documents are."""
+
+    views: tuple[type[View], ...]
+    documents: Documents
+
+
+async def verify(
+    store: AuditableStore, progress: Progress = no_progress, *, views: ViewsToVerify | None = None
+) -> Verified:
+    """What is wrong with the log up to its head of this moment, and with the *views* made from it.
+
+    Raises `StoreError` when the log cannot be asked at all.
+    """
     head = await store.head()
     faults = Faults()
     walk = _Walk(store, faults, head, progress)
@@ -47,7 +64,9 @@ async def verify(store: AuditableStore, progress: Progress = no_progress) -> Ver
     progress("file", 0, None)
     for sentence in await store.structure():
         faults.add("file", sentence)
-    return Verified(store.identity, head, events, tags, appends, faults.counts, faults.first, tuple(faults.kept))
+    looked = await compare_views(views.views, store, views.documents, faults, progress) if views else {}
+    kept = tuple(faults.kept)
+    return Verified(store.identity, head, events, tags, appends, faults.counts, faults.first, kept, looked)
 
 
 class _Walk:

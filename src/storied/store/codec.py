@@ -230,11 +230,16 @@ def decode_as(spec: EventSpec, record: Recorded) -> Event:
             return spec.decoder.decode(record.data)
         except msgspec.MsgspecError as error:
             raise _undecodable(record, str(error)) from error
+        except Exception as error:  # the class's own __post_init__ may raise anything
+            raise _undecodable(record, repr(error)) from error
     if record.version > spec.version:
         raise _undecodable(
             record, f"this code knows {spec.name} up to version {spec.version} only, so it is older than the data"
         )
-    payload: Any = msgspec.json.decode(record.data)
+    try:
+        payload: Any = msgspec.json.decode(record.data)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise _undecodable(record, str(error)) from error
     for version in range(record.version, spec.version):
         step = spec.upcasters.get(version)
         if step is None:
@@ -247,6 +252,8 @@ def decode_as(spec: EventSpec, record: Recorded) -> Event:
         return msgspec.convert(payload, spec.cls)
     except msgspec.ValidationError as error:
         raise _undecodable(record, f"after upcasting, {error}") from error
+    except Exception as error:  # as above, or a payload that is no JSON any more
+        raise _undecodable(record, f"after upcasting, {error!r}") from error
 
 
 def _undecodable(record: Recorded, reason: str) -> DecodeError:
