@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import apsw
 
+from storied.engines.sqlite.bulk import insert_rows
 from storied.engines.sqlite.connection import APPLICATION_ID, open_writer, unavailable
 from storied.engines.sqlite.longwork import long_work
 from storied.engines.sqlite.statements import statements
-from storied.engines.sqlite.writing import append_row, insert_rows, known_appends
+from storied.engines.sqlite.writing import append_row, known_appends
 from storied.errors import StoreUnavailable
 from storied.store.appending import Stored
 from storied.store.records import Recorded
