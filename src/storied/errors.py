@@ -74,7 +74,8 @@ class Conflict(StoriedError):
         self, *, after: int, position: int, type: str, tags: tuple[str, ...] = (), actor: str | None = None
     ) -> None:
         self.after, self.position, self.type, self.tags, self.actor = after, position, type, tags, actor
-        about = f" on {', '.join(tags)}" if tags else ""
+        more = f" and {len(tags) - 3} more tags" if len(tags) > 3 else ""
+        about = f" on {', '.join(tags[:3])}{more}" if tags else ""
         who = f" ({actor})" if actor else ""
         super().__init__(
             f"conflict{about}: decided at {after}, but {position} {type}{who} came in between. "

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from storied import Occurred
+from storied import Occurred, Rejected
 from storied.examples.shop import app, importer
 from storied.examples.shop.importer import import_olist
 from storied.examples.shop.olist import facts, local, read_folder
@@ -140,12 +140,15 @@ async def test_importing_again_stores_nothing(folder: Path, url: str) -> None:
     assert first.position == second.position == first.events
 
 
-async def test_other_files_are_another_import(folder: Path, url: str) -> None:
-    """A changed file has another digest, so nothing of it is taken for stored."""
+async def test_other_files_are_refused(folder: Path, url: str) -> None:
+    """A changed file would store everything a second time, so it wants a store of its own."""
     await import_olist(folder, url)
     reviews = folder / "olist_order_reviews_dataset.csv"
     reviews.write_text(reviews.read_text(encoding="utf-8").replace("gostei", "adorei"), encoding="utf-8")
-    assert (await import_olist(folder, url)).stored > 0
+    events, _ = await content(url)
+    with pytest.raises(Rejected, match="Import them into a new store"):
+        await import_olist(folder, url)
+    assert (await content(url))[0] == events
 
 
 async def test_a_killed_import_goes_on_where_it_stopped(

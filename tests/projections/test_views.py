@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,40 @@ async def test_views_go_on_where_they_stopped(tmp_path: Path) -> None:
         assert await opened.get(Everything, "all") == Everything(id="all", count=1)
     async with shop.open(url) as opened:
         assert await opened.get(Everything, "all", after=head) == Everything(id="all", count=3)
+
+
+class Priced(Event):
+    thing: Id
+    price: int
+
+
+class Repriced(Event):
+    price: int
+    to: int
+
+
+async def test_a_fan_out_compares_amounts_of_different_types(url: str) -> None:
+    """A whole number of the event finds the documents whose field is a Decimal of that amount."""
+    app = App("prices")
+
+    class Price(View, indexes=["price"]):
+        thing: Id
+        price: Decimal = Decimal(0)
+
+        @on
+        def priced(self, event: Priced) -> None:
+            self.price = Decimal(event.price)
+
+        @on(where="price")
+        def repriced(self, event: Repriced) -> None:
+            self.price = Decimal(event.to)
+
+    app.view()(Price)
+    async with app.open(url) as opened:
+        head = (await opened.record(Priced(thing="a", price=3), Priced(thing="b", price=4))).position
+        await opened.wait(Price, head)
+        head = (await opened.record(Repriced(price=3, to=5))).position
+        assert [(one.thing, one.price) for one in await opened.find(Price, after=head)] == [
+            ("a", Decimal(5)),
+            ("b", Decimal(4)),
+        ]

@@ -203,6 +203,28 @@ def _rated() -> tuple[App, Any, dict[int, int]]:
     return app, Rated, rates
 
 
+async def test_a_parked_document_has_no_exact_past(url: str) -> None:
+    """As of a position behind the event it stopped at nothing can be said; before it everything can."""
+    app, rated, _ = _rated()
+    async with app.open(url) as opened:
+        await opened.record(Added(sum="s", value=1), Added(sum="s", value=2), Added(sum="t", value=1))
+        assert await opened.get(rated, "s", at=1) == rated(sum="s", seen=[10])
+        assert await opened.get(rated, "t", at=3) == rated(sum="t", seen=[10])
+        assert len(await opened.find(rated, at=1)) == 1
+        for asking in (opened.get(rated, "s", at=3), opened.find(rated, at=3), opened.count(rated, at=3)):
+            with pytest.raises(KeyParked, match="stopped before event 2"):
+                await asking
+
+
+async def test_a_list_says_which_documents_are_held_back(url: str) -> None:
+    """Whoever asks for what has seen a position is told whose documents have not."""
+    app, rated, _ = _rated()
+    async with app.open(url) as opened:
+        head = (await opened.record(Added(sum="s", value=2), Added(sum="t", value=1))).position
+        found = await opened.find(rated, after=head)
+        assert ([one.sum for one in found], found.parked) == (["t"], ("s",))
+
+
 async def test_a_view_reports_how_it_is_doing(url: str) -> None:
     """State, position, lag, and how many keys are parked."""
     app, rated, _ = _rated()

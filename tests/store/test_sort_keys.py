@@ -60,7 +60,7 @@ def test_the_text_of_a_known_amount_is_known(amount: str, text: str) -> None:
     assert decimal_text(Decimal(amount)) == text
 
 
-@pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "-Infinity", "1E+5000", "1E-5001"])
+@pytest.mark.parametrize("amount", ["NaN", "sNaN", "1E+5000", "1E-5001"])
 def test_an_amount_without_a_place_is_refused(amount: str) -> None:
     """What is no number, and what is out of range."""
     with pytest.raises(InvalidQuery):
@@ -122,3 +122,10 @@ def test_a_table_names_each_column_once() -> None:
 def test_an_indexed_value_comes_back(value: object) -> None:
     """What an index holds can be given back as the value it stands for."""
     assert from_sort_key(sort_key(value), type(value)) == value
+
+
+def test_infinite_amounts_stand_at_the_ends() -> None:
+    """Below and above every other, and they come back."""
+    ordered = [Decimal("-Infinity"), Decimal("-1E+4000"), Decimal(0), Decimal("1E+4000"), Decimal("Infinity")]
+    assert sorted(ordered, key=decimal_text) == ordered
+    assert [from_sort_key(sort_key(amount), Decimal) for amount in ordered] == ordered

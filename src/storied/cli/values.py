@@ -13,7 +13,8 @@ import msgspec
 from storied.cli.failures import UsageProblem
 from storied.cli.times import parse_time
 from storied.domain.views import View, view_spec
-from storied.projections.asking import Range, value_kinds
+from storied.projections.asking import Range
+from storied.projections.comparing import value_kinds
 
 _CRITERION = re.compile(r"(\w+)(>=|<=|=|>|<)(.*)", re.DOTALL)
 _BOUNDS = {">=": "ge", ">": "gt", "<=": "le", "<": "lt"}

@@ -14,7 +14,7 @@ import msgspec
 from storied.domain.events import event_spec
 from storied.errors import InvalidQuery
 from storied.projections.applying import apply_page, begin
-from storied.projections.projector import Projector
+from storied.projections.projector import Projector, key_parked
 from storied.projections.working import apply_steps
 from storied.store.documents import Documents
 from storied.store.moments import Moment
@@ -42,7 +42,10 @@ def stream_query(projector: Projector, key: str) -> Query | None:
 
 
 async def document_at(store: EventStore, projector: Projector, key: str, query: Query, moment: Moment) -> str | None:
-    """The document's JSON as it was at the moment, from the events of *query*; None when it was not there."""
+    """The document's JSON as it was at the moment, from the events of *query*; None when it was not there.
+
+    Raises `KeyParked` at an event that its handler cannot take.
+    """
     stored: dict[str, str] = {}
     async for page in store.read(query, until=moment.position).pages(CHUNK):
         planned = projector.plan(moment.keeps(page.events))
@@ -50,8 +53,8 @@ async def document_at(store: EventStore, projector: Projector, key: str, query: 
         applied = apply_steps(projector, steps, stored)  # the other documents of an event have no history here
         for change in applied.changes:
             stored = {} if change.document is None else {key: change.document}
-        if applied.parked:
-            break
+        for parked in applied.parked:
+            raise key_parked(projector, parked)
     return stored.get(key)
 
 

@@ -15,9 +15,10 @@ import msgspec
 from storied.domain.events import Event, EventSpec, event_spec
 from storied.domain.tags import getter
 from storied.domain.views import Route, View, ViewSpec
-from storied.errors import DecodeError, StoriedError, ViewFailed
+from storied.errors import DecodeError, KeyParked, StoriedError, ViewFailed
+from storied.projections.comparing import comparable
 from storied.store.codec import EventTypes, decode_as
-from storied.store.documents import Change, Table
+from storied.store.documents import Change, Parked, Table
 from storied.store.ordering import Scalar, sort_key
 from storied.store.query import Query
 from storied.store.records import Recorded
@@ -66,8 +67,7 @@ class Projector:
                 event = decode_as(spec, record)
                 for route in routes:
                     if route.keys is None:
-                        wanted = sort_key(getattr(event, route.where)) if route.where else None
-                        steps.append(Step(record, event, route, wanted=wanted))
+                        steps.append(Step(record, event, route, wanted=self._wanted(event, route.where or "")))
                     elif keys := route.keys(event):
                         steps.append(Step(record, event, route, keys))
             except DecodeError as error:
@@ -94,6 +94,10 @@ class Projector:
             outcome = handler.method(document, step.event)
         return document if outcome is None else outcome
 
+    def _wanted(self, event: Event, field: str) -> Scalar:
+        """The event's value in the form in which the view's index holds those of its field of the same name."""
+        return comparable(field, self.spec.hints()[field], getattr(event, field))
+
     def change(self, key: str, document: View | None) -> Change:
         """The document as it is to be written. Raises what its values raise."""
         if document is None:
@@ -118,6 +122,11 @@ class Projector:
             raise self.failed(record, error) from error
         found = [(route, several) for route, several in zip(routes, keys, strict=True) if several]
         return [Step(record, None, route, several, undecodable=error) for route, several in found]
+
+
+def key_parked(projector: Projector, parked: Parked) -> KeyParked:
+    """The error that says why the document is held back."""
+    return KeyParked(projector.name, key=parked.key, position=parked.position, type=parked.type, reason=parked.error)
 
 
 def keys_in(payload: Any, path: str) -> tuple[str, ...]:

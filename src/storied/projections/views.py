@@ -11,11 +11,12 @@ import msgspec
 
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
-from storied.errors import DefinitionError, KeyParked, NotCaughtUp, ViewRebuilding
-from storied.projections.asking import Found, grouping, make_lookup, next_cursor, value_type
+from storied.errors import DefinitionError, NotCaughtUp, ViewRebuilding
+from storied.projections.asking import Found, grouping, make_lookup, next_cursor
 from storied.projections.building import Told, rebuild
+from storied.projections.comparing import value_type
 from storied.projections.past import Past, document_at, stream_query
-from storied.projections.projector import Projector
+from storied.projections.projector import Projector, key_parked
 from storied.projections.reporting import ViewReport, view_reports
 from storied.projections.retrying import Retried, retry
 from storied.projections.runner import Runners
@@ -73,7 +74,9 @@ class Views:
         more = len(hits) > limit
         hits = hits[:limit]
         decoded: list[Any] = [self._decoded(projector, hit.document) for hit in hits]
-        return Found(decoded, next_cursor(projector, lookup, hits[-1]) if more else None, position)
+        cursor = next_cursor(projector, lookup, hits[-1]) if more else None
+        parked = await documents.parked(projector.table) if after is not None else []
+        return Found(decoded, cursor, position, tuple(one.key for one in parked))
 
     async def count(
         self,
@@ -130,18 +133,27 @@ class Views:
             if query is not None:
                 then = await moment(self._store, at)
                 return await document_at(self._store, projector, key, query, then), then.position
-        documents = await self._documents_at(projector, after, at, timeout)
-        if after is not None:
-            await self._check_parked(projector, key)
+        if at is not None:
+            documents = await self._past_of(projector, at)
+        else:
+            documents = await self._documents_at(projector, after, None, timeout)
+        if after is not None or at is not None:
+            await _check_parked(projector, documents, key)
         return await documents.get(projector.table, key)
 
     async def _documents_at(self, projector: Projector, after: int | None, at: At | None, timeout: float) -> Documents:
         if at is not None:
-            then: Moment = await moment(self._store, at)
-            return await self._past.documents(projector, then)
+            documents = await self._past_of(projector, at)
+            await _check_parked(projector, documents, None)  # of the past there are exact answers only
+            return documents
         if after is not None:
             await self._reach(projector, after, timeout)
         return self._documents
+
+    async def _past_of(self, projector: Projector, at: At) -> Documents:
+        """The view's documents as they were then."""
+        then: Moment = await moment(self._store, at)
+        return await self._past.documents(projector, then)
 
     async def _reach(self, projector: Projector, position: int, timeout: float) -> None:
         check_position("after", position)
@@ -168,11 +180,6 @@ class Views:
                 raise NotCaughtUp(projector.name, wanted=position, position=reached, timeout=timeout)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _check_parked(self, projector: Projector, key: str) -> None:
-        """Passes when the document is not held back at an event. Raises `KeyParked`."""
-        for parked in await self._documents.parked(projector.table, key):
-            raise KeyParked(projector.name, key=key, position=parked.position, type=parked.type, reason=parked.error)
-
     async def _indexed(self, projector: Projector, question: Awaitable[T]) -> T:
         """The answer of the live edition. Raises `ViewRebuilding` when it lacks the index, being of other code."""
         try:
@@ -185,3 +192,9 @@ class Views:
             return projector.decoder.decode(text)
         except msgspec.ValidationError as error:
             raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error
+
+
+async def _check_parked(projector: Projector, documents: Documents, key: str | None) -> None:
+    """Passes when the document (without a key, each) is whole. Raises `KeyParked` for the first that is not."""
+    for parked in await documents.parked(projector.table, key):
+        raise key_parked(projector, parked)

@@ -54,11 +54,14 @@ def _scalar(value: str | int | None) -> Scalar:
 def decimal_text(value: Decimal) -> str:
     """A text for the amount: texts compare as the amounts do, and equal amounts have equal texts.
 
-    Zero is ``1``. A positive amount is ``2``, its magnitude as four digits offset by 5000, and its digits without
-    trailing zeros; a negative one is ``0``, the same with each digit complemented, and ``~`` so that longer is smaller.
+    Zero is ``1``, infinity ``3``, and negative infinity ``-``. A positive amount is ``2``, its magnitude as four digits
+    offset by 5000, and its digits without trailing zeros; a negative one is ``0``, the same with each digit
+    complemented, and ``~`` so that longer is smaller.
     """
+    if value.is_infinite():
+        return "3" if value > 0 else "-"
     if not value.is_finite():
-        raise InvalidQuery(f"{value} has no place in an order. Index finite amounts.")
+        raise InvalidQuery(f"{value} has no place in an order. Use None for an amount that is not known.")
     sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)  # noqa: S101 - is_finite() says so; this tells the type checker
     if not any(digits):
@@ -72,6 +75,7 @@ def decimal_text(value: Decimal) -> str:
     return "0" + text.translate(_COMPLEMENT) + "~"
 
 
+_FIXED = {"1": Decimal(0), "3": Decimal("Infinity"), "-": Decimal("-Infinity")}
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
 
@@ -96,8 +100,8 @@ def from_sort_key(value: Scalar, kind: object) -> object:
 
 def decimal_from(text: str) -> Decimal:
     """The amount that `decimal_text` wrote."""
-    if text == "1":
-        return Decimal(0)
+    if text in _FIXED:
+        return _FIXED[text]
     negative = text[0] == "0"
     digits = text[1:].rstrip("~").translate(_COMPLEMENT) if negative else text[1:]
     magnitude, significant = int(digits[:4]) - 5000, digits[4:]

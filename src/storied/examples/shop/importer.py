@@ -19,7 +19,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from storied import Fact, NotCaughtUp, OpenApp
+from storied import AppendIdReused, Fact, NotCaughtUp, OpenApp, Rejected
 from storied.engines.opening import given_url
 from storied.errors import StoriedError
 
@@ -66,6 +66,7 @@ async def import_olist(folder: Path, url: str, report: Report = silent) -> Impor
     batches = [history[at : at + BATCH] for at in range(0, len(history), BATCH)]
     prefix = f"olist-{olist.digest[:16]}"
     async with app.open(url) as shop:
+        await claim(shop, olist.digest)
         first = await first_missing(shop, prefix, len(batches))
         await send(shop, prefix, batches, first, report)
         stored = time.monotonic()
@@ -86,6 +87,21 @@ def _most_reviewed(olist: Olist) -> str:
     return max(
         (row["order_id"] for row in olist.orders), key=lambda order: len(olist.reviews.get(order, ())), default=""
     )
+
+
+async def claim(shop: OpenApp, digest: str) -> None:
+    """Marks the store as holding the import of these files. Raises `Rejected` when it holds that of others.
+
+    The mark is an append of no events under a fixed id, with the files' digest as its fingerprint.
+    """
+    try:
+        await shop.store.append([], append_id="olist-import", fingerprint=digest.encode())
+    except AppendIdReused:
+        raise Rejected(
+            "other-import",
+            "this store holds the import of other files, or of the same files before they were changed. Nothing was "
+            "stored. Import them into a new store with --store.",
+        ) from None
 
 
 def append_id(prefix: str, number: int) -> str:
