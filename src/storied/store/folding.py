@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+import msgspec
+
 from storied.domain.dispatch import Handler
 from storied.domain.entities import Entity, EntitySpec
 from storied.domain.events import Event, EventSpec, event_spec
@@ -36,7 +38,10 @@ class Fold:
             if entry is None:
                 continue
             spec, methods = entry
-            event = decode_as(spec, record)
+            try:
+                event = spec.decoder.decode(record.data) if record.version == spec.version else decode_as(spec, record)
+            except msgspec.MsgspecError:
+                event = decode_as(spec, record)  # which says what does not fit
             for method, takes_record in methods:
                 if takes_record:
                     method(state, event, record)
