@@ -19,7 +19,7 @@ from storied.errors import DecodeError, KeyParked, StoriedError, ViewFailed
 from storied.projections.comparing import comparable
 from storied.store.codec import EventTypes, decode_as
 from storied.store.documents import Change, Parked, Table
-from storied.store.ordering import Scalar, sort_key
+from storied.store.ordering import Scalar, index_form, sort_key
 from storied.store.query import Query
 from storied.store.records import Recorded
 
@@ -44,7 +44,7 @@ class Projector:
     def __init__(self, spec: ViewSpec) -> None:
         self.spec = spec
         self.name = spec.name
-        self.table = Table(spec.name, spec.indexes, spec.fingerprint())
+        self.table = _table(spec)
         self.query = Query.of(types=spec.routes)
         self._values = getter(list(self.table.columns))
         self.decoder: msgspec.json.Decoder[View] = msgspec.json.Decoder(spec.cls)
@@ -127,6 +127,13 @@ class Projector:
 def key_parked(projector: Projector, parked: Parked) -> KeyParked:
     """The error that says why the document is held back."""
     return KeyParked(projector.name, key=parked.key, position=parked.position, type=parked.type, reason=parked.error)
+
+
+def _table(spec: ViewSpec) -> Table:
+    hints = spec.hints()
+    fields = dict.fromkeys(field for index in spec.indexes for field in index)
+    forms = tuple((field, index_form(hints[field])) for field in fields)
+    return Table(spec.name, spec.indexes, spec.fingerprint(), forms=forms)
 
 
 def keys_in(payload: Any, path: str) -> tuple[str, ...]:

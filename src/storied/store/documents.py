@@ -20,13 +20,15 @@ from storied.store.snapshots import Snapshots
 class Table(msgspec.Struct, frozen=True):
     """One edition of a view's documents: the view's name, the indexes as tuples of fields, the code's fingerprint.
 
-    `edition` tells a rebuild of the same code apart from what it will replace.
+    `edition` tells a rebuild of the same code apart from what it will replace; `forms` says by field in which form of
+    values its index is held (see `ordering.index_form`).
     """
 
     name: str
     indexes: tuple[tuple[str, ...], ...] = ()
     fingerprint: str = ""
     edition: str = ""
+    forms: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -36,7 +38,24 @@ class Table(msgspec.Struct, frozen=True):
     @property
     def definition(self) -> str:
         """What tells this edition from others of the view, as text."""
-        return msgspec.json.encode((self.indexes, self.fingerprint, self.edition)).decode()
+        return msgspec.json.encode((self.indexes, self.fingerprint, self.edition, self.forms)).decode()
+
+    @classmethod
+    def defined(cls, name: str, definition: str) -> Table:
+        """The edition of the view that has this definition."""
+        kind = tuple[tuple[tuple[str, ...], ...], str, str, tuple[tuple[str, str], ...]]
+        return cls(name, *msgspec.json.decode(definition, type=kind))
+
+    def check_asked(self, asker: Table, fields: Sequence[str]) -> None:
+        """Passes when readers of the code that wants *asker* can ask by the fields. Raises `NoSuchColumnError`."""
+        forms, wanted = dict(self.forms), dict(asker.forms)
+        for field in fields:
+            if field not in self.columns:
+                raise NoSuchColumnError(f"the read model of {self.name} has no index on {field!r} yet.")
+            if forms.get(field) != wanted.get(field):
+                raise NoSuchColumnError(
+                    f"the index on {field!r} of the read model of {self.name} still holds another kind of values."
+                )
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -134,7 +153,7 @@ class SupersededError(CheckpointMovedError):
 
 
 class NoSuchColumnError(StoriedError):
-    """The live edition does not have the index that is asked for: it was made by other code."""
+    """The live edition, made by other code, does not have the index that is asked for, or not over such values."""
 
     default_code = "no-such-column"
 
@@ -156,6 +175,10 @@ class ReadModels(Protocol):
 
     async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int]:
         """How many documents meet the criteria, by the value of the indexed field *by*; all under None without one."""
+        ...
+
+    async def held(self, table: Table, key: str) -> Parked | None:
+        """What holds the document with this key back, if it is parked."""
         ...
 
     async def editions(self) -> list[Edition]:

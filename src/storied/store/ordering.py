@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import types
+import typing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from storied.errors import InvalidQuery
@@ -37,6 +40,28 @@ def sort_key(value: object) -> Scalar:
     if isinstance(value, UUID):
         return str(value)
     raise InvalidQuery(f"{value!r} cannot be indexed. Index text, numbers, Decimals, times, enums and ids.")
+
+
+_FORMS: tuple[tuple[str, tuple[type, ...]], ...] = (  # the first that fits
+    ("enum", (Enum,)),
+    ("number", (bool, int, float)),
+    ("amount", (Decimal,)),
+    ("time", (datetime,)),
+    ("date", (date,)),
+    ("text", (str, UUID)),
+)
+
+
+def index_form(hint: Any) -> str:
+    """In which form `sort_key` puts values of a type: a name, the same for types whose values compare."""
+    hint = typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return "|".join(sorted({index_form(kind) for kind in typing.get_args(hint)} - {"none"}))
+    if hint is types.NoneType:
+        return "none"
+    if not isinstance(hint, type):
+        return "any"
+    return next((form for form, classes in _FORMS if issubclass(hint, classes)), "any")
 
 
 def _scalar(value: str | int | None) -> Scalar:

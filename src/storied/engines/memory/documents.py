@@ -19,7 +19,6 @@ from storied.store.documents import (
     Edition,
     Hit,
     Lookup,
-    NoSuchColumnError,
     Parked,
     SupersededError,
     Table,
@@ -84,6 +83,10 @@ class MemoryDocuments:
         if by is None and not groups:
             groups[None] = 0
         return dict(groups), shelf.checkpoint.position
+
+    async def held(self, table: Table, key: str) -> Parked | None:
+        """As the port says."""
+        return self._live(table, ()).parked.get(key)
 
     async def editions(self) -> list[Edition]:
         """As the port says."""
@@ -193,9 +196,8 @@ class MemoryDocuments:
         self._check_open()
         for shelf in self._shelves.values():
             if shelf.live and shelf.table.name == table.name:
-                absent = [column for column in columns if column not in shelf.table.columns]
-                if absent:
-                    raise NoSuchColumnError(f"the read model of {table.name} has no index on {absent[0]!r} yet.")
+                if shelf.table != table:
+                    shelf.table.check_asked(table, columns)
                 return shelf
         return _Shelf(table, live=True)
 

@@ -35,7 +35,7 @@ from storied.store.documents import Change, Checkpoint, Criterion, Edition, Hit,
 from storied.store.ordering import Scalar
 from storied.store.snapshots import Snapshot, SnapshotKey
 
-FORMAT = 3
+FORMAT = 4
 """The version of the file's layout."""
 
 _SQL = statements("documents.sql")
@@ -84,6 +84,10 @@ class SqliteDocuments:
             table, asked_columns(lookup, by), lambda place: count_statement(place, lookup, by)
         )
         return (dict(rows) if rows or by else {None: 0}), position
+
+    async def held(self, table: Table, key: str) -> Parked | None:
+        """As the port says."""
+        return await self._read(lambda connection: shelving.held(connection, table, key))
 
     async def editions(self) -> list[Edition]:
         """As the port says."""

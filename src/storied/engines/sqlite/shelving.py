@@ -17,7 +17,6 @@ from storied.store.documents import (
     Checkpoint,
     CheckpointMovedError,
     Edition,
-    NoSuchColumnError,
     Parked,
     SupersededError,
     Table,
@@ -66,10 +65,7 @@ def ask(
         return None
     number, definition, position = row
     if definition != table.definition:
-        has = _table_of(table.name, definition).columns
-        absent = [field for field in columns if field not in has]
-        if absent:
-            raise NoSuchColumnError(f"the read model of {table.name} has no index on {absent[0]!r} yet.")
+        Table.defined(table.name, definition).check_asked(table, columns)
     statement = question(Place(table.name, number))
     return connection.execute(statement.sql, statement.parameters).fetchall(), position
 
@@ -132,6 +128,12 @@ def parked(connection: apsw.Connection, table: Table, key: str | None) -> list[P
     return [Parked(*row) for row in rows]
 
 
+def held(connection: apsw.Connection, table: Table, key: str) -> Parked | None:
+    """What holds the key back in the live edition."""
+    row: Any = connection.execute(_SQL["held"], (table.name, key)).fetchone()
+    return None if row is None else Parked(*row)
+
+
 def report(connection: apsw.Connection, table: Table, error: str | None) -> None:
     """Remembers what stopped the edition."""
     found = own(connection, table)
@@ -143,7 +145,8 @@ def editions(connection: apsw.Connection) -> list[Edition]:
     """Every edition of every view."""
     rows: Any = connection.execute(_SQL["list_editions"]).fetchall()
     return [
-        Edition(_table_of(row[0], row[1]), bool(row[2]), Checkpoint(*row[3:7]), row[7], row[8], row[9]) for row in rows
+        Edition(Table.defined(row[0], row[1]), bool(row[2]), Checkpoint(*row[3:7]), row[7], row[8], row[9])
+        for row in rows
     ]
 
 
@@ -169,11 +172,6 @@ def _expected(connection: apsw.Connection, table: Table, expected: Checkpoint) -
             "written. Load again and go on from there."
         )
     return found.place
-
-
-def _table_of(view: str, definition: str) -> Table:
-    indexes, fingerprint, edition = msgspec.json.decode(definition, type=tuple[tuple[tuple[str, ...], ...], str, str])
-    return Table(view, indexes, fingerprint, edition)
 
 
 def _now() -> int:

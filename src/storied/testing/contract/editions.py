@@ -109,12 +109,27 @@ class EditionFacts(OpensDocuments):
             with pytest.raises(NoSuchColumnError):
                 await documents.count(COMING, Lookup(), "street")
 
+    async def test_a_question_over_other_values_is_refused(self, tmp_path: Path) -> None:
+        """Where the live index holds texts, numbers would not be found, and no wrong answer is given."""
+        text, number = Table("Aged", (("age",),), forms=(("age", "text"),)), (("age", "number"),)
+        asker = Table("Aged", (("age",),), "other code", forms=number)
+        async with self.open_documents(tmp_path) as documents:
+            await put(documents, text, {"anna": ("30",)})
+            assert len((await documents.find(text, where(("age", "=", "30"))))[0]) == 1
+            assert len((await documents.find(asker, Lookup()))[0]) == 1
+            for lookup in (where(("age", "=", 30)), where(order="age")):
+                with pytest.raises(NoSuchColumnError):
+                    await documents.find(asker, lookup)
+            with pytest.raises(NoSuchColumnError):
+                await documents.count(asker, Lookup(), "age")
+
     async def test_a_view_that_was_never_built_answers_empty(self, tmp_path: Path) -> None:
         """At position 0 there is nothing to show."""
         async with self.open_documents(tmp_path) as documents:
             assert await documents.get(PEOPLE, "anna") == (None, 0)
             assert await documents.find(PEOPLE, Lookup()) == ([], 0)
             assert await documents.count(PEOPLE, Lookup()) == ({None: 0}, 0)
+            assert await documents.held(PEOPLE, "anna") is None
 
     async def test_search_looks_into_the_own_edition(self, tmp_path: Path) -> None:
         """A projection finds the documents it has made itself, live or not."""
@@ -133,6 +148,22 @@ class EditionFacts(OpensDocuments):
             assert await documents.parked(PEOPLE) == [later, STUCK]
             assert await documents.parked(PEOPLE, "anna") == [STUCK]
             assert (await documents.editions())[0].parked == 2
+
+    async def test_what_holds_a_key_back_is_that_of_the_live_edition(self, tmp_path: Path) -> None:
+        """Readers of either code are told of it; a key that is parked in a coming edition is not held back yet."""
+        async with self.open_documents(tmp_path) as documents:
+            reached = await put(documents, PEOPLE, RESIDENTS)
+            await documents.commit(PEOPLE, [], expected=reached, checkpoint=at(3), parked=[STUCK])
+            start = await documents.prepare(COMING)
+            other = Parked("bert", 2, "Moved", "other", "")
+            await documents.commit(COMING, [], expected=start, checkpoint=at(3), parked=[other])
+            for table in (PEOPLE, COMING):
+                assert await documents.held(table, "anna") == STUCK
+                assert await documents.held(table, "bert") is None
+            await documents.promote(COMING, at(3))
+            for table in (PEOPLE, COMING):
+                assert await documents.held(table, "anna") is None
+                assert await documents.held(table, "bert") == other
 
     async def test_a_freed_key_is_parked_no_more(self, tmp_path: Path) -> None:
         """Unless the same commit parks it again."""
