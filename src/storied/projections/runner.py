@@ -14,10 +14,10 @@ from typing import Literal
 import msgspec
 
 from storied.errors import NotCaughtUp, StoreClosed, StoreUnavailable, ViewFailed
-from storied.projections.applying import Progress, apply_page, begin
-from storied.projections.building import build
+from storied.projections.applying import Progress, apply_page
+from storied.projections.building import build, resume
 from storied.projections.projector import Projector
-from storied.store.documents import Checkpoint, CheckpointMovedError, Documents, SupersededError
+from storied.store.documents import CheckpointMovedError, Documents, SupersededError
 from storied.store.port import EventStore
 
 CHUNK = 8192
@@ -48,6 +48,7 @@ class Runner:
         self._documents, self._store = documents, store
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._wanted = asyncio.Event()
+        self._was_live = False
 
     async def run(self) -> None:
         """Applies what is stored and what comes, until it is cancelled, superseded, the store closes, or it fails."""
@@ -56,6 +57,8 @@ class Runner:
                 try:
                     await self._follow(await self._begin())
                 except SupersededError as error:
+                    if not self._was_live:
+                        continue  # other code was quicker; this one begins anew, and its turn comes
                     log.warning("%s", error)
                     self.state.life = "superseded"
                     self._wake(error)
@@ -100,28 +103,28 @@ class Runner:
             self._waiting.pop(future, None)
 
     async def _begin(self) -> Progress:
-        """Where to go on from: the start, when the checkpoint speaks of another log than this."""
-        table = self.projector.table
-        progress = await begin(self._documents, table)
-        if progress.checkpoint.position > 0 and not await same_log(self._store, progress.checkpoint):
-            log.warning(
-                "view %s was built from another log (or from a longer copy of this one), so it is built anew",
-                self.projector.name,
-            )
-            await self._documents.reset(table)
-            progress = await begin(self._documents, table)
-        if not await self._documents.is_live(table):
-            self.state.life = "building"
+        """Where to go on from, once readers are given this edition.
+
+        Raises `SupersededError` when they were given it before, and are given another now: building it again would
+        take back what newer code has done.
+        """
+        await self._check_live()
+        progress = await resume(self._documents, self._store, self.projector.table)
+        await self._check_live()
+        if not await self._documents.is_live(self.projector.table):
             await self._build(progress)
-        self.state.life = "running"
+        self._was_live, self.state.life = True, "running"
         self._move(progress.checkpoint.position)
         return progress
+
+    async def _check_live(self) -> None:
+        if self._was_live and not await self._documents.is_live(self.projector.table):
+            raise SupersededError(self.projector.table)
 
     async def _build(self, progress: Progress) -> None:
         """Brings the edition up to the head and puts it into the live one's place."""
         log.warning("view %s has other code than its read model; it is built anew beside it", self.projector.name)
         await build(self.projector, self._documents, self._store, progress, self._built)
-        await self._documents.promote(progress.table, progress.checkpoint)
 
     def _built(self, position: int) -> None:
         self.state.position = position
@@ -143,7 +146,7 @@ class Runner:
             return
 
     def _shows(self, position: int) -> bool:
-        return self.state.life != "building" and self.state.position >= position
+        return self._was_live and self.state.position >= position
 
     def _move(self, position: int) -> None:
         self.state.position = position
@@ -185,11 +188,3 @@ class Runners:
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
-
-
-async def same_log(store: EventStore, checkpoint: Checkpoint) -> bool:
-    """Whether the log holds, at the checkpoint, the event that the checkpoint was made of."""
-    if checkpoint.log != store.identity:
-        return False
-    records = await store.read(after=checkpoint.position - 1, until=checkpoint.position).list()
-    return bool(records) and records[0].digest == checkpoint.digest
