@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
-from storied.errors import DefinitionError, NotCaughtUp, ViewRebuilding
+from storied.errors import DefinitionError, ViewRebuilding
 from storied.projections.asking import Found, grouping, make_lookup, next_cursor
 from storied.projections.building import Told, rebuild
 from storied.projections.comparing import value_type
 from storied.projections.past import Past, document_at, stream_query
-from storied.projections.projector import Projector, key_parked
+from storied.projections.projector import Projector
 from storied.projections.reporting import ViewReport, view_reports
 from storied.projections.retrying import Retried, retry
 from storied.projections.runner import Runners
-from storied.store.documents import Documents, Lookup, NoSuchColumnError, Parked, SupersededError
-from storied.store.moments import Moment, moment
+from storied.projections.serving import Question, Served
+from storied.store.documents import Documents, Lookup, Parked
+from storied.store.moments import moment
 from storied.store.ordering import from_sort_key
 from storied.store.port import EventStore
-from storied.store.query import check_position
 
-POLL_SECONDS = 0.01
 V = TypeVar("V", bound=View)
-T = TypeVar("T")
 
 
 class Views:
@@ -43,7 +39,7 @@ class Views:
         runners: Runners | None,
     ) -> None:
         self._projectors, self._store, self._documents = projectors, store, documents
-        self._past, self._runners = past, runners
+        self._served, self._runners = Served(store, documents, past, runners), runners
 
     async def get(
         self, view: type[V], key: str, *, after: int | None, at: At | None, timeout: float
@@ -68,15 +64,13 @@ class Views:
         """The documents that meet the criteria, in order, a page at a time."""
         projector = self._projector(view)
         lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor)
-        documents = await self._documents_at(projector, after, at, timeout)
         one_more = msgspec.structs.replace(lookup, limit=limit + 1)
-        hits, position = await self._indexed(projector, documents.find(projector.table, one_more))
-        more = len(hits) > limit
-        hits = hits[:limit]
+        asked = Question(lambda documents: documents.find(projector.table, one_more), None, after, at, timeout)
+        answer = await self._served.answer(projector, asked)
+        hits = answer.value[:limit]
         decoded: list[Any] = [self._decoded(projector, hit.document) for hit in hits]
-        cursor = next_cursor(projector, lookup, hits[-1]) if more else None
-        parked = await documents.parked(projector.table) if after is not None else []
-        return Found(decoded, cursor, position, tuple(one.key for one in parked))
+        cursor = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
+        return Found(decoded, cursor, answer.position, tuple(one.key for one in answer.parked))
 
     async def count(
         self,
@@ -91,15 +85,18 @@ class Views:
         """How many documents meet the criteria, by the value of *by*; under None when it is None."""
         projector = self._projector(view)
         lookup: Lookup = make_lookup(projector, where)
-        documents = await self._documents_at(projector, after, at, timeout)
-        asked = documents.count(projector.table, lookup, grouping(projector, by))
-        counts, _ = await self._indexed(projector, asked)
+        group = grouping(projector, by)
+        asked = Question(lambda documents: documents.count(projector.table, lookup, group), None, after, at, timeout)
+        answer = await self._served.answer(projector, asked)
         kind = value_type(projector.spec.hints()[by]) if by else None
-        return {from_sort_key(value, kind): count for value, count in counts.items()}
+        try:
+            return {from_sort_key(value, kind): count for value, count in answer.value.items()}
+        except ValueError as error:  # an Enum that has lost a member
+            raise ViewRebuilding(projector.name, f"its documents still have other values of {by} ({error})") from error
 
     async def reached(self, view: type[View], position: int, timeout: float) -> None:
         """Returns once the view stands at *position* or beyond. Raises `NotCaughtUp` and `ViewFailed`."""
-        await self._reach(self._projector(view), position, timeout)
+        await self._served.reach(self._projector(view), position, timeout)
 
     async def states(self) -> list[ViewReport]:
         """How each view is doing."""
@@ -107,8 +104,12 @@ class Views:
         return await view_reports(self._projectors, self._store, self._documents, lives)
 
     async def parked(self, view: type[View]) -> list[Parked]:
-        """The view's parked keys."""
-        return await self._documents.parked(self._projector(view).table)
+        """The parked keys of this code's edition; of the live one, when this code has made none."""
+        table = self._projector(view).table
+        editions = [edition for edition in await self._documents.editions() if edition.table.name == table.name]
+        if all(edition.table != table for edition in editions):
+            table = next((edition.table for edition in editions if edition.live), table)
+        return await self._documents.parked(table)
 
     async def retry(self, view: type[View], key: str | None) -> list[Retried]:
         """What became of the view's parked keys, or of that one."""
@@ -133,68 +134,12 @@ class Views:
             if query is not None:
                 then = await moment(self._store, at)
                 return await document_at(self._store, projector, key, query, then), then.position
-        if at is not None:
-            documents = await self._past_of(projector, at)
-        else:
-            documents = await self._documents_at(projector, after, None, timeout)
-        if after is not None or at is not None:
-            await _check_parked(projector, documents, key)
-        return await documents.get(projector.table, key)
-
-    async def _documents_at(self, projector: Projector, after: int | None, at: At | None, timeout: float) -> Documents:
-        if at is not None:
-            documents = await self._past_of(projector, at)
-            await _check_parked(projector, documents, None)  # of the past there are exact answers only
-            return documents
-        if after is not None:
-            await self._reach(projector, after, timeout)
-        return self._documents
-
-    async def _past_of(self, projector: Projector, at: At) -> Documents:
-        """The view's documents as they were then."""
-        then: Moment = await moment(self._store, at)
-        return await self._past.documents(projector, then)
-
-    async def _reach(self, projector: Projector, position: int, timeout: float) -> None:
-        check_position("after", position)
-        runner = self._runners.by_name[projector.name] if self._runners is not None else None
-        if runner is not None and runner.state.life != "superseded":
-            try:
-                await runner.reached(position, timeout)
-            except SupersededError:
-                await self._poll(projector, position, timeout)
-            return
-        await self._poll(projector, position, timeout)
-
-    async def _poll(self, projector: Projector, position: int, timeout: float) -> None:
-        """Waits for the live edition, which another process keeps up to date, to reach *position* of this log."""
-        deadline = time.monotonic() + timeout
-        while True:
-            editions = await self._documents.editions()
-            live = next((e for e in editions if e.live and e.table.name == projector.name), None)
-            ours = live is not None and live.checkpoint.log in ("", self._store.identity)
-            reached = live.checkpoint.position if live is not None and ours else 0
-            if reached >= position:
-                return
-            if time.monotonic() >= deadline:
-                raise NotCaughtUp(projector.name, wanted=position, position=reached, timeout=timeout)
-            await asyncio.sleep(POLL_SECONDS)
-
-    async def _indexed(self, projector: Projector, question: Awaitable[T]) -> T:
-        """The answer of the live edition. Raises `ViewRebuilding` when it lacks the index, being of other code."""
-        try:
-            return await question
-        except NoSuchColumnError as error:
-            raise ViewRebuilding(projector.name, error.message) from None
+        asked = Question(lambda documents: documents.get(projector.table, key), key, after, at, timeout)
+        answer = await self._served.answer(projector, asked)
+        return answer.value, answer.position
 
     def _decoded(self, projector: Projector, text: str) -> Any:
         try:
             return projector.decoder.decode(text)
         except msgspec.ValidationError as error:
             raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error
-
-
-async def _check_parked(projector: Projector, documents: Documents, key: str | None) -> None:
-    """Passes when the document (without a key, each) is whole. Raises `KeyParked` for the first that is not."""
-    for parked in await documents.parked(projector.table, key):
-        raise key_parked(projector, parked)

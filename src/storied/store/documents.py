@@ -177,8 +177,8 @@ class ReadModels(Protocol):
         """How many documents meet the criteria, by the value of the indexed field *by*; all under None without one."""
         ...
 
-    async def held(self, table: Table, key: str) -> Parked | None:
-        """What holds the document with this key back, if it is parked."""
+    async def held(self, table: Table, key: str | None = None) -> list[Parked]:
+        """The parked keys in order, or only that one."""
         ...
 
     async def editions(self) -> list[Edition]:

@@ -84,9 +84,9 @@ class MemoryDocuments:
             groups[None] = 0
         return dict(groups), shelf.checkpoint.position
 
-    async def held(self, table: Table, key: str) -> Parked | None:
+    async def held(self, table: Table, key: str | None = None) -> list[Parked]:
         """As the port says."""
-        return self._live(table, ()).parked.get(key)
+        return _listed(self._live(table, ()), key)
 
     async def editions(self) -> list[Edition]:
         """As the port says."""
@@ -161,8 +161,7 @@ class MemoryDocuments:
 
     async def parked(self, table: Table, key: str | None = None) -> list[Parked]:
         """As the port says."""
-        parked = self._shelf(table).parked.values()
-        return sorted((one for one in parked if key in (None, one.key)), key=lambda one: (one.position, one.key))
+        return _listed(self._shelf(table), key)
 
     async def report(self, table: Table, error: str | None) -> None:
         """As the port says."""
@@ -216,6 +215,11 @@ class MemoryDocuments:
                 "written. Load again and go on from there."
             )
         return shelf
+
+
+def _listed(shelf: _Shelf, key: str | None) -> list[Parked]:
+    parked = (one for one in shelf.parked.values() if key in (None, one.key))
+    return sorted(parked, key=lambda one: (one.position, one.key))
 
 
 def _now() -> int:

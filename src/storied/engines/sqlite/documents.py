@@ -85,7 +85,7 @@ class SqliteDocuments:
         )
         return (dict(rows) if rows or by else {None: 0}), position
 
-    async def held(self, table: Table, key: str) -> Parked | None:
+    async def held(self, table: Table, key: str | None = None) -> list[Parked]:
         """As the port says."""
         return await self._read(lambda connection: shelving.held(connection, table, key))
 

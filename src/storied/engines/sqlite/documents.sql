@@ -85,10 +85,6 @@ DELETE FROM parked WHERE edition = ? AND key = ?;
 -- name: free_all
 DELETE FROM parked WHERE edition = ?;
 
--- name: held
-SELECT key, position, type, error, trace FROM parked
-WHERE edition = (SELECT number FROM edition WHERE view = ? AND live) AND key = ?;
-
 -- name: list_parked
 SELECT key, position, type, error, trace FROM parked WHERE edition = ?1 AND (?2 IS NULL OR key = ?2)
 ORDER BY position, key;

@@ -122,16 +122,13 @@ def reset(connection: apsw.Connection, table: Table) -> None:
 def parked(connection: apsw.Connection, table: Table, key: str | None) -> list[Parked]:
     """The edition's parked keys, or only that one."""
     found = own(connection, table)
-    if found is None:
-        return []
-    rows: Any = connection.execute(_SQL["list_parked"], (found.place.number, key)).fetchall()
-    return [Parked(*row) for row in rows]
+    return [] if found is None else _parked(connection, found.place.number, key)
 
 
-def held(connection: apsw.Connection, table: Table, key: str) -> Parked | None:
-    """What holds the key back in the live edition."""
-    row: Any = connection.execute(_SQL["held"], (table.name, key)).fetchone()
-    return None if row is None else Parked(*row)
+def held(connection: apsw.Connection, table: Table, key: str | None) -> list[Parked]:
+    """The parked keys of the live edition, or only that one."""
+    row: Any = connection.execute(_SQL["live_edition"], (table.name,)).fetchone()
+    return [] if row is None else _parked(connection, row[0], key)
 
 
 def report(connection: apsw.Connection, table: Table, error: str | None) -> None:
@@ -172,6 +169,11 @@ def _expected(connection: apsw.Connection, table: Table, expected: Checkpoint) -
             "written. Load again and go on from there."
         )
     return found.place
+
+
+def _parked(connection: apsw.Connection, edition: int, key: str | None) -> list[Parked]:
+    rows: Any = connection.execute(_SQL["list_parked"], (edition, key)).fetchall()
+    return [Parked(*row) for row in rows]
 
 
 def _now() -> int:

@@ -129,7 +129,7 @@ class EditionFacts(OpensDocuments):
             assert await documents.get(PEOPLE, "anna") == (None, 0)
             assert await documents.find(PEOPLE, Lookup()) == ([], 0)
             assert await documents.count(PEOPLE, Lookup()) == ({None: 0}, 0)
-            assert await documents.held(PEOPLE, "anna") is None
+            assert await documents.held(PEOPLE) == []
 
     async def test_search_looks_into_the_own_edition(self, tmp_path: Path) -> None:
         """A projection finds the documents it has made itself, live or not."""
@@ -158,12 +158,12 @@ class EditionFacts(OpensDocuments):
             other = Parked("bert", 2, "Moved", "other", "")
             await documents.commit(COMING, [], expected=start, checkpoint=at(3), parked=[other])
             for table in (PEOPLE, COMING):
-                assert await documents.held(table, "anna") == STUCK
-                assert await documents.held(table, "bert") is None
+                assert await documents.held(table, "anna") == [STUCK]
+                assert await documents.held(table, "bert") == []
             await documents.promote(COMING, at(3))
             for table in (PEOPLE, COMING):
-                assert await documents.held(table, "anna") is None
-                assert await documents.held(table, "bert") == other
+                assert await documents.held(table, "anna") == []
+                assert await documents.held(table) == [other]
 
     async def test_a_freed_key_is_parked_no_more(self, tmp_path: Path) -> None:
         """Unless the same commit parks it again."""
