@@ -19,11 +19,11 @@ from storied.store.records import from_microseconds
 class ViewReport(msgspec.Struct, frozen=True):
     """One view: `state`, and how far it is behind the log.
 
-    `state` is ``running`` (up to date or on its way, made by this code), ``building`` (readers are still given the read
-    model of other code), ``failed``, ``parked`` (some keys are held back), ``absent`` (nothing was built yet) or
-    ``foreign`` (made by other code, and nobody is building it anew). `lag_events` counts events that it handles and has
-    not applied; `lag_seconds` is how long ago the first of them was recorded. `built` is the position of the edition
-    that is being built, if any.
+    `state` is ``running`` (up to date or on its way, made by this code), ``building`` (this code's read model is begun
+    and not yet served), ``failed``, ``parked`` (some keys are held back), ``absent`` (nothing was built yet) or
+    ``foreign`` (made by other code or from another log, and this code has not begun to build it anew). `lag_events`
+    counts events that it handles and has not applied; `lag_seconds` is how long ago the first of them was recorded.
+    `built` is the position of the edition that is being built beside the live one, if any.
     """
 
     view: str
@@ -42,8 +42,8 @@ async def view_reports(
     projectors: Mapping[str, Projector], store: EventStore, documents: Documents, lives: Mapping[str, ViewState]
 ) -> list[ViewReport]:
     """A report for each view, by name. *lives* are the views that run in this process."""
-    head = await store.head()
     editions = await documents.editions()
+    head = await store.head()
     return [
         await _report(projectors[name], store, [e for e in editions if e.table.name == name], head, lives.get(name))
         for name in sorted(projectors)
@@ -54,36 +54,41 @@ async def _report(
     projector: Projector, store: EventStore, editions: list[Edition], head: int, running: ViewState | None
 ) -> ViewReport:
     live = next((e for e in editions if e.live), None)
-    coming = next((e for e in editions if not e.live), None)
-    position = live.checkpoint.position if live else 0
+    others = sorted((e for e in editions if not e.live), key=lambda e: not _is_own(e, projector))
+    ours = live is not None and live.checkpoint.log in ("", store.identity)
+    position = live.checkpoint.position if live and ours else 0
     events, seconds = await _lag(projector.query, store, position)
-    errors = [e.error for e in editions if e.error is not None]
-    if running is not None and running.error is not None:
-        errors.append(str(running.error))
+    error = str(running.error) if running is not None and running.error is not None else None
+    for edition in editions:
+        if _is_own(edition, projector):  # what stopped other code says nothing about this
+            error = error or edition.error
     return ViewReport(
         view=projector.name,
-        state=_state(projector, live, coming, errors),
+        state="failed" if error else _state(projector, live if ours else None, editions),
         position=position,
         head=head,
         lag_events=events,
         lag_seconds=seconds,
         parked=live.parked if live else 0,
-        error=errors[-1] if errors else None,
-        built=coming.checkpoint.position if coming else None,
+        error=error,
+        built=others[0].checkpoint.position if others else None,
         updated_at=from_microseconds(live.updated_us) if live else None,
     )
 
 
-def _state(projector: Projector, live: Edition | None, coming: Edition | None, errors: list[str]) -> str:
-    if live is None:
+def _state(projector: Projector, live: Edition | None, editions: list[Edition]) -> str:
+    if not editions:
         return "absent"
-    if errors:
-        return "failed"
-    if coming is not None:
+    if any(_is_own(edition, projector) and not edition.live for edition in editions):
         return "building"
-    if live.table != projector.table:
+    if live is None or not _is_own(live, projector):
         return "foreign"
     return "parked" if live.parked else "running"
+
+
+def _is_own(edition: Edition, projector: Projector) -> bool:
+    """Whether this code made it, or is making it."""
+    return msgspec.structs.replace(edition.table, edition="") == projector.table
 
 
 async def _lag(query: Query, store: EventStore, position: int) -> tuple[int, float]:
