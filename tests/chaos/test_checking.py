@@ -12,7 +12,7 @@ from storied.store.query import AppendCondition, Query
 from storied.store.records import NewEvent, Recorded, placed
 from storied.testing.contract.specimens import event
 
-A, B, C, D = (msgspec.structs.replace(event("Moved", "account:a", note=n), id=f"event-{n}") for n in range(4))
+A, B, C, D = (event("Moved", "account:a", note=n) for n in range(4))
 NEVER = AppendCondition(Query.of(tags=["account:a"]))
 JOURNAL: list[Entry] = [
     Sent("one", (A, B), (NEVER,), at=1),

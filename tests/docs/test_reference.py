@@ -12,8 +12,8 @@ from storied.domain.events import MAX_TYPE_CHARACTERS
 from storied.domain.tags import MAX_TAG_CHARACTERS, MAX_TAGS
 from storied.engines.sqlite.connection import APPLICATION_ID, VIEWS_APPLICATION_ID
 from storied.projections.asking import MAX_LIMIT
-from storied.store.appending import MAX_APPEND_ID_CHARACTERS
-from storied.store.codec import MAX_EVENT_BYTES, MAX_NESTING
+from storied.store.appending import MAX_APPEND_ID_CHARACTERS, MAX_FINGERPRINT_BYTES
+from storied.store.checks import MAX_EVENT_BYTES, MAX_NESTING
 from tests.docs.pages import ROOT
 from tests.structure.modules import modules
 
@@ -132,6 +132,7 @@ def test_the_page_shows_the_tables_of_the_log() -> None:
         f"| {MAX_TAG_CHARACTERS} printable characters, neither side empty |",
         f"| An event type's name | {MAX_TYPE_CHARACTERS} printable characters |",
         f"| An append id | {MAX_APPEND_ID_CHARACTERS} printable characters |",
+        f"| The fingerprint of an append | {MAX_FINGERPRINT_BYTES} bytes |",
         f"| A page of `find` | {MAX_LIMIT:,} documents |",
         f"`0x{APPLICATION_ID:X}`",
         f"`0x{VIEWS_APPLICATION_ID:X}`",

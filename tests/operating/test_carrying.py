@@ -19,9 +19,9 @@ from storied.operating.importing import Imported, import_lines
 from storied.operating.lines import append_line, event_line, parse_line
 from storied.operating.verifying import verify
 from storied.store.appending import Stored
-from storied.store.codec import MAX_EVENT_BYTES
+from storied.store.checks import MAX_EVENT_BYTES
 from storied.store.query import Query
-from storied.store.records import NewEvent, Receipt, digest_of, placed
+from storied.store.records import CHECKED, NewEvent, Receipt, digest_of, placed
 from tests.operating.stores import fill, memory_store, noted, sqlite_store, tamper
 
 Store = MemoryStore | SqliteStore
@@ -103,15 +103,15 @@ ODD = [
     NewEvent("Noted", '{"a":1}\n'),
     NewEvent("Noted", ' {"a":1}'),
     NewEvent("Noted", '{"a":\r\n1}'),
-    NewEvent("Noted", '{ "b" : 1.0e0, "a":1,"a":2, "c":"\\u00fc \u2028 \u00fc"}'),
-    NewEvent("Noted", "not json"),
-    NewEvent("Noted", ""),
+    NewEvent("Noted", '{ "b" : 1.0e0, "a":1,"a":2, "c":"\\u00fc \u2028 \u00fc"}', proof=CHECKED),
+    NewEvent("Noted", "not json", proof=CHECKED),
+    NewEvent("Noted", "", proof=CHECKED),
     NewEvent("Noted", '{"decimal":"12345678901234567890.000000000000000000010","n":-0.0,"big":9223372036854775807}'),
-    NewEvent("Noted", '{"huge":1e999}'),
+    NewEvent("Noted", '{"huge":1e999}', proof=CHECKED),
     NewEvent('Quote "\\ \N{DUCK}', "{}", 3, ('a:"b"', "a:{}", "ö:\N{DUCK}"), '{"actor":"\\u001b[2J"}'),
-    NewEvent("Noted", "[" * 3000 + "]" * 3000),
+    NewEvent("Noted", "[" * 3000 + "]" * 3000, proof=CHECKED),
     NewEvent("Noted", '"' + "x" * (MAX_EVENT_BYTES - 2) + '"'),
-    NewEvent("Noted", "{}", metadata='{"headers":{"a":"\n"}}'),
+    NewEvent("Noted", "{}", metadata='{"headers":{"a":"\n"}}', proof=CHECKED),
 ]
 
 

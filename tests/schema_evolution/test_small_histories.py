@@ -14,7 +14,7 @@ from storied.opened import OpenApp
 from storied.operating.checking import Checked, check_events
 from storied.store.codec import EventTypes, new_event
 from storied.store.query import Query
-from storied.store.records import NewEvent
+from storied.store.records import CHECKED, NewEvent
 from storied.testing import given
 from tests.schema_evolution.small import (
     Country,
@@ -238,7 +238,8 @@ async def test_a_payload_that_is_no_json_fails_the_check(upcasters: dict[int, An
     """Such as another program may have written; of today's version, and of an older one."""
     upcasters.update({1: dict, 2: dict})
     store = MemoryStore()
-    await store.append([NewEvent("Paid", "{", 3), NewEvent("Paid", "{", 1), NewEvent("Paid", "[" * 5000, 2)])
+    damaged = [("{", 3), ("{", 1), ("[" * 5000, 2)]
+    await store.append([NewEvent("Paid", data, version, proof=CHECKED) for data, version in damaged])
     found = await check_events(store, EventTypes([Paid]))
     assert [(shape.version, shape.failed) for shape in found.shapes] == [(1, 1), (2, 1), (3, 1)]
 

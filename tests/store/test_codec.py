@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from storied.domain.events import Event
 from storied.domain.tags import Id, Tag
 from storied.errors import DefinitionError, InvalidEvent
-from storied.store.codec import MAX_EVENT_BYTES, MAX_NESTING, EventTypes, decode_as, encode, metadata_text, new_event
+from storied.store.checks import MAX_EVENT_BYTES, MAX_NESTING
+from storied.store.codec import EventTypes, decode_as, encode, metadata_text, new_event
 from storied.store.records import Metadata, NewEvent, placed
 
 

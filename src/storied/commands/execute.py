@@ -25,7 +25,8 @@ from storied.domain.events import Event
 from storied.domain.ids import new_id
 from storied.domain.times import Clock
 from storied.errors import Conflict, InvalidCommand, InvalidEvent
-from storied.store.codec import check_json, encode, metadata_text
+from storied.store.checks import check_json
+from storied.store.codec import encode, metadata_text
 from storied.store.folding import fold_of
 from storied.store.port import EventStore
 from storied.store.records import Metadata, NewEvent, Receipt
@@ -198,7 +199,9 @@ def command_fingerprint(command: Command) -> bytes:
             raise InvalidCommand(f"{name} holds a value that JSON cannot. Use no NaN or infinity.", code="lossy")
     except InvalidEvent as error:
         raise InvalidCommand(error.message, code=error.code) from None
-    except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+    except RecursionError:
+        raise InvalidCommand(f"{name} is nested too deeply. Flatten it.", code="too-deep") from None
+    except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError) as error:
         raise InvalidCommand(f"{name} is not well-formed: {error}. Give each field a value of its type.") from None
     return sha256(name.encode() + b"\n" + data).digest()
 

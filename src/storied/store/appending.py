@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from zlib import crc32
 
 import msgspec
 
 from storied.domain.ids import new_id
-from storied.errors import AppendIdReused, Conflict, InvalidEvent, InvalidInput
+from storied.domain.showing import shown
+from storied.errors import AppendIdReused, Conflict, InvalidEvent, InvalidInput, InvalidQuery
 from storied.store.query import AppendCondition, Query
 from storied.store.records import NewEvent, Receipt, Recorded, encode_tags
 
 MAX_APPEND_ID_CHARACTERS = 200
+MAX_FINGERPRINT_BYTES = 64
 
 
 class AppendRequest(msgspec.Struct, frozen=True):
@@ -47,12 +49,14 @@ def checked_request(
 ) -> AppendRequest:
     """The append with its condition as a tuple and an id.
 
-    Raises `InvalidInput` (``empty-append``, ``invalid-append-id``) and `InvalidEvent` for what is not a `NewEvent`.
+    Raises `InvalidInput` (``empty-append``, ``invalid-append-id``, ``invalid-fingerprint``), `InvalidEvent` for what
+    is not a `NewEvent`, and `InvalidQuery` for what is not a condition.
     """
+    events = _in_order(events)
     for event in events:
         if not isinstance(event, NewEvent):
             raise InvalidEvent(
-                f"{event!r:.80} is not ready to be stored. Turn an Event into a NewEvent with store.codec.encode()."
+                f"{shown(event)} is not ready to be stored. Turn an Event into a NewEvent with store.codec.encode()."
             )
     if append_id is None:
         if not events:
@@ -61,10 +65,9 @@ def checked_request(
             )
     else:
         check_append_id(append_id)
-    conditions = (
-        () if condition is None else (condition,) if isinstance(condition, AppendCondition) else tuple(condition)
-    )
-    return AppendRequest(tuple(events), conditions, append_id or new_id(), append_id is None, fingerprint)
+    if fingerprint is not None:
+        check_fingerprint(fingerprint)
+    return AppendRequest(events, _conditions(condition), append_id or new_id(), append_id is None, fingerprint)
 
 
 def check_append_id(append_id: object) -> None:
@@ -72,10 +75,41 @@ def check_append_id(append_id: object) -> None:
     if isinstance(append_id, str) and 0 < len(append_id) <= MAX_APPEND_ID_CHARACTERS and append_id.isprintable():
         return
     raise InvalidInput(
-        f"{append_id!r:.60} cannot name an append. Use printable text of up to {MAX_APPEND_ID_CHARACTERS} characters, "
-        "such as a UUID.",
+        f"{shown(append_id, 60)} cannot name an append. Use printable text of up to {MAX_APPEND_ID_CHARACTERS} "
+        "characters, such as a UUID.",
         code="invalid-append-id",
     )
+
+
+def check_fingerprint(fingerprint: object) -> None:
+    """Passes None and up to 64 bytes. Raises `InvalidInput` with code ``invalid-fingerprint``."""
+    if fingerprint is None or (isinstance(fingerprint, bytes) and len(fingerprint) <= MAX_FINGERPRINT_BYTES):
+        return
+    raise InvalidInput(
+        f"{shown(fingerprint, 60)} cannot be a fingerprint. Give up to {MAX_FINGERPRINT_BYTES} bytes, such as a "
+        "SHA-256.",
+        code="invalid-fingerprint",
+    )
+
+
+def _in_order(events: object) -> tuple[NewEvent, ...]:
+    if isinstance(events, (list, tuple)):
+        return tuple(events)
+    if not isinstance(events, Iterable) or isinstance(events, (Set, Mapping, str, bytes)):
+        raise InvalidEvent(f"{shown(events)} is not a list of events, which have an order. Give a list.")
+    return tuple(events)
+
+
+def _conditions(given: object) -> tuple[AppendCondition, ...]:
+    if given is None:
+        return ()
+    if isinstance(given, AppendCondition):
+        return (given,)
+    conditions = tuple(given) if isinstance(given, Iterable) else (given,)
+    for condition in conditions:
+        if not isinstance(condition, AppendCondition):
+            raise InvalidQuery(f"{shown(condition)} is not a condition. Write AppendCondition(query, after=position).")
+    return conditions
 
 
 def repeat_receipt(request: AppendRequest, stored: Stored, records: Sequence[Recorded]) -> Receipt:

@@ -6,24 +6,20 @@ before it is history. Decoding upcasts old payloads version by version, as dicts
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from storied.domain.events import MAX_TYPE_CHARACTERS, Event, EventSpec, event_spec
+from storied.domain.events import Event, EventSpec, event_spec
+from storied.domain.ids import new_id
+from storied.domain.showing import shown
 from storied.domain.tags import canonical_tags
 from storied.errors import DecodeError, DefinitionError, InvalidEvent
-from storied.store.records import Metadata, NewEvent, Recorded, encode_metadata
+from storied.store.checks import check_json, check_type_name, check_version, too_deep
+from storied.store.records import CHECKED, CheckedText, Metadata, NewEvent, Recorded, check_metadata, encode_metadata
 
-MAX_EVENT_BYTES = 1024 * 1024
-MAX_NESTING = 64
-_DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
-_LONG_NUMBER = b"0" * 19
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _encoder = msgspec.json.Encoder()
 
 
@@ -48,34 +44,33 @@ def encode(event: Event, metadata: str = "{}") -> NewEvent:
             "Use values that JSON holds exactly: no NaN or infinity, and a declared type for each field.",
             code="lossy",
         )
-    return NewEvent(spec.name, data, spec.version, spec.tags(event), metadata)
+    if metadata.__class__ is CheckedText:
+        metadata = str(metadata)
+    elif metadata != "{}":
+        check_metadata(metadata)
+    return NewEvent(spec.name, data, spec.version, spec.tags(event), metadata, new_id(), CHECKED)
 
 
 def new_event(
     type: str, payload: object, *, tags: tuple[str, ...] = (), version: int = 1, metadata: Metadata | None = None
 ) -> NewEvent:
     """An event without a class: a type's name and a payload of JSON values. Raises `InvalidEvent` as `encode` does."""
-    if not isinstance(type, str) or not type or not type.isprintable() or len(type) > MAX_TYPE_CHARACTERS:
-        raise InvalidEvent(
-            f"{str(type)[:80]!r} cannot name an event type. Give a printable name of at most {MAX_TYPE_CHARACTERS} "
-            "characters.",
-            code="invalid-type",
-        )
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
-        raise InvalidEvent(
-            f"version {version!r} of {type} is not a whole number from 1. Count versions from 1.",
-            code="invalid-version",
-        )
+    check_type_name(type)
+    check_version(version)
+    if not isinstance(tags, Iterable):
+        raise InvalidEvent(f"{shown(tags)} are no tags. Give a tuple such as ('order:o-1',).", code="invalid-tag")
     _, data = _to_json(payload, type)
-    if msgspec.json.decode(data) != payload:
+    if not _equal(msgspec.json.decode(data), payload):
         raise InvalidEvent(
             f"{type} would come back changed from the store. Use plain JSON values: no NaN, no tuples, no objects.",
             code="lossy",
         )
-    return NewEvent(type, data, version, canonical_tags(tags), metadata_text(metadata or Metadata()))
+    return NewEvent(
+        type, data, version, canonical_tags(tags), str(metadata_text(metadata or Metadata())), new_id(), CHECKED
+    )
 
 
-def metadata_text(metadata: Metadata) -> str:
+def metadata_text(metadata: Metadata) -> CheckedText:
     """Metadata as the JSON to be stored. Raises `InvalidEvent` for values that are not of their declared types."""
     try:
         text = encode_metadata(metadata)
@@ -83,9 +78,9 @@ def metadata_text(metadata: Metadata) -> str:
             raise InvalidEvent(
                 "the metadata would come back changed from the store. Use aware times and text.", code="lossy"
             )
-    except (msgspec.ValidationError, UnicodeEncodeError, TypeError) as error:
+    except (msgspec.ValidationError, ValueError, TypeError, RecursionError) as error:
         raise InvalidEvent(
-            f"the metadata cannot be stored: {error}. actor and ids are text, headers are text to text.",
+            f"the metadata cannot be stored: {error}. Give text for actor and ids, and headers of text to text.",
             code="invalid-metadata",
         ) from None
     if metadata.occurred_at is not None and metadata.occurred_at.tzinfo is None:
@@ -93,7 +88,7 @@ def metadata_text(metadata: Metadata) -> str:
             "occurred_at has no time zone. Give an aware datetime, such as one in UTC.", code="invalid-metadata"
         )
     check_json(text, "the metadata")
-    return text
+    return CheckedText(text)
 
 
 def _to_json(value: object, name: str) -> tuple[bytes, str]:
@@ -107,57 +102,9 @@ def _to_json(value: object, name: str) -> tuple[bytes, str]:
             code="not-json",
         ) from None
     except RecursionError:
-        raise _too_deep(name) from None
+        raise too_deep(name) from None
     check_json(data, name, raw)
     return raw, data
-
-
-def check_json(data: str, name: str, raw: bytes | None = None) -> None:
-    """Passes JSON text that every engine and reader can hold.
-
-    Raises `InvalidEvent`: ``too-large`` (over 1 MiB), ``too-deep`` (over 64 levels), ``number-too-large`` (a whole
-    number past 64 bits), ``nul`` (a NUL character, which SQL databases refuse in text).
-    """
-    if raw is None:
-        raw = data.encode()
-    if len(raw) > MAX_EVENT_BYTES:
-        raise InvalidEvent(
-            f"{name} has {len(raw)} bytes of JSON; an event may have {MAX_EVENT_BYTES}. "
-            "Store the large part elsewhere and put its address into the event.",
-            code="too-large",
-        )
-    if "\\u0000" in data and _NUL.search(data):
-        raise InvalidEvent(
-            f"{name} holds a NUL character (\\u0000). Take it out, or encode binary as base64.", code="nul"
-        )
-    if _LONG_NUMBER in raw.translate(_DIGITS):
-        _check_numbers(data, name)
-    if data.count("{") + data.count("[") > MAX_NESTING and _depth(data) > MAX_NESTING:
-        raise _too_deep(name)
-
-
-def _check_numbers(data: str, name: str) -> None:
-    for number in re.findall(r"(?<![\d.eE+-])-?\d{19,}(?![\d.eE])", _STRINGS.sub('""', data)):
-        if not -(2**63) <= int(number[:40]) < 2**63:
-            raise InvalidEvent(
-                f"{name} holds the number {number[:40]}, which does not fit 64 bits. Write it as text or as a Decimal.",
-                code="number-too-large",
-            )
-
-
-def _depth(data: str) -> int:
-    deepest = depth = 0
-    for character in _STRINGS.sub("", data):
-        if character in "{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "}]":
-            depth -= 1
-    return deepest
-
-
-def _too_deep(name: str) -> InvalidEvent:
-    return InvalidEvent(f"{name} is nested deeper than {MAX_NESTING} levels. Flatten it.", code="too-deep")
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -184,7 +131,7 @@ def _first_difference(event: Event, back: Event) -> str:
     for field in event.__struct_fields__:
         old, new = getattr(event, field), getattr(back, field)
         if not _equal(old, new):
-            return f"{field}: {str(old)[:60]!r} as {str(new)[:60]!r}"
+            return f"{field}: {shown(old, 60)} as {shown(new, 60)}"
     return "its fields"
 
 

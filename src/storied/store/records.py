@@ -26,6 +26,8 @@ from hashlib import sha256
 import msgspec
 
 from storied.domain.ids import new_id
+from storied.errors import InvalidEvent
+from storied.store.checks import check_id, check_tags, check_text, check_type_name, check_version
 
 DIGEST_PREFIX = b"storied:event:1\n"
 _HEADER = struct.Struct(">16sQqI5I")
@@ -52,8 +54,22 @@ _metadata = msgspec.json.Decoder(Metadata)
 _tags = msgspec.json.Decoder(tuple[str, ...])
 
 
-class NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event ready to be stored: name, shape, and three JSON texts. Made by `codec.encode` or `codec.new_event`."""
+class CheckedText(str):
+    """Metadata as JSON that has passed every check: what `codec.metadata_text` gives."""
+
+    __slots__ = ()
+
+
+CHECKED = object()
+"""What the codec hands in with an event that it has checked."""
+
+
+class NewEvent(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
+    """An event ready to be stored: name, shape, and three JSON texts. Made by `codec.encode` or `codec.new_event`.
+
+    One made by hand, or changed by `msgspec.structs.replace`, is checked as theirs are, so there is none that a store
+    could not keep. Raises `InvalidEvent`. `proof` is the codec's, and gone at once.
+    """
 
     type: str
     data: str
@@ -61,6 +77,18 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     metadata: str = "{}"
     id: str = msgspec.field(default_factory=new_id)
+    proof: object = None
+
+    def __post_init__(self) -> None:
+        if self.proof is CHECKED:
+            msgspec.structs.force_setattr(self, "proof", None)
+            return
+        check_type_name(self.type)
+        check_version(self.version)
+        check_id(self.id)
+        check_tags(self.tags)
+        check_text(self.data, self.type)
+        check_metadata(self.metadata)
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -134,6 +162,22 @@ def encode_tags(tags: tuple[str, ...]) -> str:
 def encode_metadata(metadata: Metadata) -> str:
     """Metadata as the JSON text that is stored and digested."""
     return msgspec.json.encode(metadata, order="deterministic").decode()
+
+
+def check_metadata(text: object) -> None:
+    """Passes metadata as JSON made by another hand. Raises `InvalidEvent`."""
+    check_text(text, "the metadata")
+    try:
+        occurred_at = _metadata.decode(str(text)).occurred_at
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(
+            f"the metadata cannot be stored: {error}. Give text for actor and ids, and headers of text to text.",
+            code="invalid-metadata",
+        ) from None
+    if occurred_at is not None and occurred_at.tzinfo is None:
+        raise InvalidEvent(
+            "occurred_at has no time zone. Give an aware datetime, such as one in UTC.", code="invalid-metadata"
+        )
 
 
 def to_microseconds(time: datetime) -> int:

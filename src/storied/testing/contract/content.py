@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from storied.domain.ids import new_id
-from storied.store.codec import MAX_EVENT_BYTES, new_event
+from storied.store.checks import MAX_EVENT_BYTES
+from storied.store.codec import new_event
 from storied.store.records import Metadata, NewEvent, Recorded
 from storied.testing.clocks import ManualClock
 from storied.testing.contract.opening import OpensStores
