@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from storied.commands.execute import Executor, Request
 from storied.commands.loading import Loader, load_at
@@ -12,12 +13,16 @@ from storied.commands.recording import Fact, record_facts
 from storied.domain.commands import Command
 from storied.domain.entities import Entity, entity_spec
 from storied.domain.events import Event
+from storied.domain.showing import shown
 from storied.domain.times import At
 from storied.domain.views import View
+from storied.errors import InvalidEvent, InvalidQuery
 from storied.projections.asking import Found
 from storied.projections.reporting import ViewReport
 from storied.projections.retrying import Retried
 from storied.projections.views import Views
+from storied.store.appending import check_append_id
+from storied.store.checks import check_key, check_timeout
 from storied.store.codec import EventTypes
 from storied.store.documents import Parked
 from storied.store.moments import moment
@@ -55,6 +60,9 @@ class OpenApp:
         raises `AppendIdReused`. Raises `Rejected` as the handler raised it, `InvalidCommand`, `InvalidEvent`,
         `Conflict` when others were quicker every time, and `UnknownOutcome` (repeat it with that id as command_id).
         """
+        _check_headers(headers)
+        if command_id is not None:
+            check_append_id(command_id)
         request = Request(
             command_id=command_id,
             actor=actor,
@@ -78,6 +86,7 @@ class OpenApp:
         A `Fact` says when its event occurred. With an *append_id* a repeat stores nothing and returns the first
         receipt. Raises `InvalidEvent` and `AppendIdReused`.
         """
+        _check_headers(headers)
         return await record_facts(
             self.store, facts, actor=actor, append_id=append_id, correlation=correlation, headers=headers or {}
         )
@@ -90,6 +99,8 @@ class OpenApp:
         With *after*, one that has seen that position: it waits for at most *timeout* seconds, then raises
         `NotCaughtUp`. With *at*, the document as it was then.
         """
+        check_key(key)
+        check_timeout(timeout)
         document, _ = await self._views.get(view, key, after=after, at=at, timeout=timeout)
         return document
 
@@ -112,7 +123,12 @@ class OpenApp:
         field (``-field`` for the largest first; the key otherwise); ``cursor=page.cursor`` continues. *after*, *at* and
         *timeout* as for `get`. Raises `NotIndexed`, `InvalidQuery` and `ViewRebuilding`.
         """
-        criteria = {**(where or {}), **fields}
+        criteria = {**_criteria(where), **fields}
+        check_timeout(timeout)
+        if order_by is not None:
+            _check_name("order_by", order_by)
+        if limit is None:
+            raise InvalidQuery("limit=None is no limit. Give a whole number, and go on by the page's cursor.")
         return await self._views.find(
             view, criteria, order_by=order_by, limit=limit, cursor=cursor, after=after, at=at, timeout=timeout
         )
@@ -132,11 +148,15 @@ class OpenApp:
 
         Without *by* the number of all stands under None.
         """
-        criteria = {**(where or {}), **fields}
+        criteria = {**_criteria(where), **fields}
+        check_timeout(timeout)
+        if by is not None:
+            _check_name("by", by)
         return await self._views.count(view, criteria, by=by, after=after, at=at, timeout=timeout)
 
     async def wait(self, view: type[View], position: int, *, timeout: float = WAIT_SECONDS) -> None:
         """Returns once the view has seen *position*. Raises `NotCaughtUp` and `ViewFailed`."""
+        check_timeout(timeout)
         await self._views.reached(view, position, timeout)
 
     async def view_states(self) -> list[ViewReport]:
@@ -149,6 +169,8 @@ class OpenApp:
 
     async def retry(self, view: type[View], key: str | None = None) -> list[Retried]:
         """Runs today's code over the events of the view's parked keys, or of that one; what became of each."""
+        if key is not None:
+            check_key(key)
         return await self._views.retry(view, key)
 
     async def rebuild(self, view: type[View], *, told: Callable[[int], None] = lambda _: None) -> int:
@@ -161,6 +183,8 @@ class OpenApp:
     async def state(self, entity: type[N], entity_id: str | None = None, *, at: At | None = None) -> N:
         """The entity folded from its stream, now or as it was then; as it starts when it has no events."""
         spec = entity_spec(entity)
+        if entity_id is not None:
+            entity_id = _entity_id(entity_id)
         if at is None:
             loaded = await self._loader.current(spec, entity_id)
         else:
@@ -192,3 +216,33 @@ class OpenApp:
         Raises `DecodeError`.
         """
         return self._events.decode(record)
+
+
+def _check_headers(headers: object) -> None:
+    if headers is not None and not isinstance(headers, Mapping):
+        raise InvalidEvent(
+            f"headers={shown(headers)} are no headers. Give a dict of text to text.", code="invalid-metadata"
+        )
+
+
+def _criteria(where: object) -> Mapping[str, Any]:
+    if where is None:
+        return {}
+    if not isinstance(where, Mapping):
+        raise InvalidQuery(f"where={shown(where)} is not a mapping. Give a dict from indexed fields to values.")
+    return where
+
+
+def _check_name(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidQuery(f"{name}={shown(value)} does not name a field. Give an indexed field's name as text.")
+
+
+def _entity_id(given: object) -> str:
+    """The id as it stands in the tag. Raises `InvalidQuery` for what cannot be one."""
+    if not isinstance(given, (str, int, UUID)) or isinstance(given, bool):
+        raise InvalidQuery(f"{shown(given)} cannot be an entity's id. Give it as text, a whole number or a UUID.")
+    try:
+        return str(given)
+    except ValueError:  # a number of too many digits
+        raise InvalidQuery("this number has too many digits for an id. Give one of up to 250.") from None

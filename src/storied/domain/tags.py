@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 
 from storied.domain.hints import resolved_hints
+from storied.domain.showing import shown
 from storied.errors import DefinitionError, InvalidEvent
 
 MAX_TAG_CHARACTERS = 256
@@ -50,7 +51,9 @@ def check_tag(tag: str) -> None:
     Raises `InvalidEvent` with code ``invalid-tag``.
     """
     if not isinstance(tag, str):
-        raise InvalidEvent(f"a tag is a string like 'order:o-1', not {tag!r}. Write it as text.", code="invalid-tag")
+        raise InvalidEvent(
+            f"a tag is a string like 'order:o-1', not {shown(tag)}. Write it as text.", code="invalid-tag"
+        )
     if 0 < tag.find(":") < len(tag) - 1 < MAX_TAG_CHARACTERS and tag.isprintable():
         return
     name, colon, value = tag.partition(":")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from storied.domain.showing import shown
 from storied.errors import InvalidQuery
 
 Clock = Callable[[], datetime]
@@ -37,4 +38,4 @@ At = int | datetime | Occurred
 def check_aware(time: object) -> None:
     """Passes an aware datetime. Raises `InvalidQuery`."""
     if not isinstance(time, datetime) or time.tzinfo is None:
-        raise InvalidQuery(f"{time!r} is not a time with a zone. Write datetime(2018, 1, 1, tzinfo=UTC).")
+        raise InvalidQuery(f"{shown(time)} is not a time with a zone. Write datetime(2018, 1, 1, tzinfo=UTC).")

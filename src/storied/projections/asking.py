@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
+from storied.domain.showing import shown
 from storied.domain.views import View
 from storied.errors import InvalidQuery, NotIndexed
 from storied.projections.comparing import comparable
@@ -89,7 +90,9 @@ def make_lookup(
     elif by == projector.spec.key:
         by = None
     if limit is not None and not (isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit <= MAX_LIMIT):
-        raise InvalidQuery(f"limit={limit!r} is not from 1 to {MAX_LIMIT}. Take such a page and go on by its cursor.")
+        raise InvalidQuery(
+            f"limit={shown(limit)} is not from 1 to {MAX_LIMIT}. Take such a page and go on by its cursor."
+        )
     lookup = Lookup(tuple(criteria), by, descending, limit)
     if cursor is None:
         return lookup

@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from storied.domain.showing import shown
 from storied.errors import InvalidQuery
+from storied.store.checks import is_storable
 from storied.store.ordering import Scalar, sort_key
 
 
@@ -21,12 +23,14 @@ def comparable(field: str, hint: Any, value: Any) -> Scalar:
     Raises `InvalidQuery` for a value that the field cannot have.
     """
     kinds = value_kinds(hint)
-    if value is not None and not _is_of(value, kinds):
+    if value is not None and typing.Any not in kinds and not _is_of(value, kinds):
         try:
             value = msgspec.convert(value, typing.Union[tuple(kinds)])  # noqa: UP007 - made of a list
         except msgspec.ValidationError as error:
             names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds if kind is not types.NoneType)
-            raise InvalidQuery(f"{field} is {names}, which {value!r} is not. Give such a value.") from error
+            raise InvalidQuery(f"{field} is {names}, which {shown(value)} is not. Give such a value.") from error
+    if isinstance(value, str) and not is_storable(value):
+        raise InvalidQuery(f"{field} cannot hold {shown(value)}. Give text without lone surrogates.")
     return sort_key(value)
 
 

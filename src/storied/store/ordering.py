@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from storied.domain.showing import shown
 from storied.errors import InvalidQuery
 
 Scalar = str | int | float | None
@@ -39,7 +40,7 @@ def sort_key(value: object) -> Scalar:
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
-    raise InvalidQuery(f"{value!r} cannot be indexed. Index text, numbers, Decimals, times, enums and ids.")
+    raise InvalidQuery(f"{shown(value)} cannot be indexed. Index text, numbers, Decimals, times, enums and ids.")
 
 
 _FORMS: tuple[tuple[str, tuple[type, ...]], ...] = (  # the first that fits
@@ -69,7 +70,7 @@ def _scalar(value: str | int | None) -> Scalar:
         return int(value)
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
-            raise InvalidQuery(f"{value} does not fit 64 bits. Index it as text or as a Decimal.")
+            raise InvalidQuery(f"{shown(value)} does not fit 64 bits. Index it as text or as a Decimal.")
         return int(value)
     if isinstance(value, str) and type(value) is not str:
         return str(value.value) if isinstance(value, Enum) else str(value)

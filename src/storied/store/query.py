@@ -12,6 +12,7 @@ from typing import Self
 import msgspec
 
 from storied.domain.events import Event, event_spec
+from storied.domain.showing import shown
 from storied.domain.tags import check_tag
 from storied.errors import InvalidEvent, InvalidQuery
 
@@ -26,11 +27,11 @@ class QueryItem(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         types, tags = self.types, self.tags
-        if types.__class__ is tuple and tags.__class__ is tuple and len(tags) == 1 and types in _canonical_types:
+        if types.__class__ is tuple and tags.__class__ is tuple and len(tags) == 1 and _is_canonical(types):
             check_query_tag(tags[0])  # the shape that every entity is loaded by, checked as cheaply as can be
             return
         given: tuple[object, object] = (types, tags)
-        if any(isinstance(names, str) for names in given):
+        if not all(isinstance(names, tuple) for names in given):
             raise InvalidQuery("types and tags are tuples. Write types=('OrderPlaced',), tags=('order:o-1',).")
         if not self.types and not self.tags:
             raise InvalidQuery(
@@ -39,7 +40,7 @@ class QueryItem(msgspec.Struct, frozen=True):
         for name in self.types:
             if not isinstance(name, str) or not name or not name.isprintable():
                 raise InvalidQuery(
-                    f"{name!r} is not the name of an event type. Give the class, or its name in the store."
+                    f"{shown(name)} is not the name of an event type. Give the class, or its name in the store."
                 )
         for tag in self.tags:
             check_query_tag(tag)
@@ -52,6 +53,13 @@ class QueryItem(msgspec.Struct, frozen=True):
     def matches(self, type: str, tags: Iterable[str]) -> bool:
         """Whether an event of this type with these tags is meant."""
         return (not self.types or type in self.types) and all(tag in tags for tag in self.tags)
+
+
+def _is_canonical(types: tuple[str, ...]) -> bool:
+    try:
+        return types in _canonical_types
+    except TypeError:  # something in it cannot be a name
+        return False
 
 
 _canonical_types: set[tuple[str, ...]] = {()}
@@ -72,16 +80,29 @@ class Query(msgspec.Struct, frozen=True):
 
     items: tuple[QueryItem, ...] = ()
 
+    def __post_init__(self) -> None:
+        items = self.items
+        if items.__class__ is tuple:
+            for item in items:
+                if item.__class__ is not QueryItem:
+                    break
+            else:
+                return
+        raise InvalidQuery(f"{shown(items)} is not a tuple of query items. Write Query.of(types=[…], tags=[…]).")
+
     @classmethod
     def of(cls, *, types: Iterable[TypeName] = (), tags: Iterable[str] = ()) -> Self:
         """A query of one item: events of any of *types* (classes or names) that carry all of *tags*.
 
         With neither it asks for every event. Raises `InvalidQuery` for a malformed type or tag.
         """
-        if isinstance(types, (str, type)) or isinstance(tags, str):
-            raise InvalidQuery("types and tags are lists. Write types=[OrderPlaced], tags=['order:o-1'].")
-        names = tuple(name for given in types for name in type_names(given))
-        wanted = tuple(tags)
+        if isinstance(types, (str, bytes, type)) or isinstance(tags, (str, bytes)):
+            raise _no_lists()
+        try:
+            given, wanted = tuple(types), tuple(tags)
+        except TypeError:
+            raise _no_lists() from None
+        names = tuple(name for one in given for name in type_names(one))
         return cls((QueryItem(names, wanted),)) if names or wanted else cls()
 
     @property
@@ -107,15 +128,30 @@ class AppendCondition(msgspec.Struct, frozen=True):
     after: int = 0
 
     def __post_init__(self) -> None:
+        check_query(self.query)
         check_position("after", self.after)
+
+
+def _no_lists() -> InvalidQuery:
+    return InvalidQuery("types and tags are lists. Write types=[OrderPlaced], tags=['order:o-1'].")
+
+
+def check_query(query: object) -> None:
+    """Passes a `Query`. Raises `InvalidQuery`."""
+    if not isinstance(query, Query):
+        raise InvalidQuery(f"{shown(query)} is not a query. Write Query.of(types=[…], tags=[…]).")
 
 
 def check_position(name: str, value: object) -> None:
     """Passes a whole number from 0 to 2^63-1. Raises `InvalidQuery`."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise InvalidQuery(f"{name}={value!r} is not a whole number from 0. Give one below 2^63.")
+        raise InvalidQuery(f"{name}={shown(value)} is not a whole number from 0. Give one below 2^63.")
 
 
 def type_names(given: TypeName) -> tuple[str, ...]:
     """The names in the store, today's and former, of an event class; a name stands for itself."""
-    return (given,) if isinstance(given, str) else event_spec(given).names
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, type):
+        raise InvalidQuery(f"{shown(given)} is not an event type. Give the class, or its name in the store.")
+    return event_spec(given).names

@@ -11,8 +11,9 @@ from typing import Protocol
 
 import msgspec
 
+from storied.domain.showing import shown
 from storied.errors import InvalidQuery
-from storied.store.query import Query, check_position
+from storied.store.query import Query, check_position, check_query
 from storied.store.records import Recorded
 
 PAGE = 1024
@@ -59,6 +60,7 @@ class Reading:
     """A bounded stretch of matching events; iterate it, its `pages()`, or take the `list()`. It may be read again."""
 
     def __init__(self, source: PageSource, query: Query, span: Span, limit: int | None) -> None:
+        check_query(query)
         _check_span(span, limit)
         self._source, self._query, self._span, self._limit = source, query, span, limit
 
@@ -90,6 +92,7 @@ class Subscription:
     """Matching events for ever: what is stored, then what comes. Iterate it, or its `pages()`."""
 
     def __init__(self, source: PageSource, query: Query, after: int) -> None:
+        check_query(query)
         check_position("after", after)
         self._source, self._query, self._after = source, query, after
 
@@ -123,7 +126,7 @@ def _beyond(span: Span, page: Page) -> Span:
 
 def _check_size(size: object) -> None:
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise InvalidQuery(f"a page cannot have room for {size!r} events. Give a whole number from 1.")
+        raise InvalidQuery(f"a page cannot have room for {shown(size)} events. Give a whole number from 1.")
 
 
 def _check_span(span: Span, limit: int | None) -> None:
@@ -133,4 +136,4 @@ def _check_span(span: Span, limit: int | None) -> None:
     if limit is not None:
         check_position("limit", limit)
     if not isinstance(span.backwards, bool):
-        raise InvalidQuery(f"backwards={span.backwards!r} is neither True nor False. Give one of them.")
+        raise InvalidQuery(f"backwards={shown(span.backwards)} is neither True nor False. Give one of them.")

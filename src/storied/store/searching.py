@@ -12,13 +12,21 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 
 import msgspec
 
+from storied.domain.showing import shown
 from storied.errors import InvalidQuery
+from storied.store.checks import is_storable
 from storied.store.records import from_microseconds
 
 StreamOrder = Literal["name", "recent", "events"]
 """By tag in code point order; by last event, the latest first; by number of events, the most first."""
 
 MAX_STREAMS = 10_000
+
+
+def check_stream_query(wanted: object) -> None:
+    """Passes a `StreamQuery`. Raises `InvalidQuery`."""
+    if not isinstance(wanted, StreamQuery):
+        raise InvalidQuery(f"{shown(wanted)} does not say which streams. Give a StreamQuery(…).")
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -46,12 +54,15 @@ class StreamQuery(msgspec.Struct, frozen=True):
     after: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.part, str) or not isinstance(self.after, str):
+        texts: tuple[object, object] = (self.part, self.after)
+        if not all(isinstance(text, str) and is_storable(text) for text in texts):
             raise InvalidQuery("part and after are text. Give a part of a tag's name, such as 'order:'.")
         if not isinstance(self.limit, int) or isinstance(self.limit, bool) or not 1 <= self.limit <= MAX_STREAMS:
-            raise InvalidQuery(f"limit={self.limit!r} is not from 1 to {MAX_STREAMS}. Ask for fewer streams.")
+            raise InvalidQuery(f"limit={shown(self.limit)} is not from 1 to {MAX_STREAMS}. Ask for fewer streams.")
         if self.order not in get_args(StreamOrder):
-            raise InvalidQuery(f"order={self.order!r} is none of {', '.join(get_args(StreamOrder))}. Take one of them.")
+            raise InvalidQuery(
+                f"order={shown(self.order)} is none of {', '.join(get_args(StreamOrder))}. Take one of them."
+            )
         if self.after and self.order != "name":
             raise InvalidQuery(f"after= goes with order='name', not {self.order!r}. Leave one of them out.")
 

@@ -15,6 +15,7 @@ from storied.store.appending import (
     AppendRequest,
     Stored,
     check_append_id,
+    check_fingerprint,
     checked_request,
     conflict,
     known_receipt,
@@ -26,7 +27,7 @@ from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.reading import Page, Reading, Span, Subscription
 from storied.store.records import NewEvent, Receipt, Recorded, placed, to_microseconds
 from storied.store.restoring import check_restored, other_content
-from storied.store.searching import LogFacts, Stream, StreamQuery
+from storied.store.searching import LogFacts, Stream, StreamQuery, check_stream_query
 
 
 class MemoryStore:
@@ -86,6 +87,7 @@ class MemoryStore:
         """As the port says."""
         self._check_open()
         check_append_id(append_id)
+        check_fingerprint(fingerprint)
         return known_receipt(append_id, self._appends.get(append_id), fingerprint)
 
     async def aclose(self) -> None:
@@ -121,6 +123,7 @@ class MemoryStore:
 
     async def streams(self, wanted: StreamQuery = StreamQuery()) -> list[Stream]:  # noqa: B008 - an immutable value
         """As `StreamSearch` says."""
+        check_stream_query(wanted)
         self._check_open()
         return find_streams(self._log, self._by_tag, wanted)
 

@@ -31,13 +31,20 @@ from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.waiting import WaitingRoom
 from storied.engines.sqlite.writing import Writer, find_append
 from storied.errors import StoreCorrupt, StoreUnavailable
-from storied.store.appending import AppendRequest, Stored, check_append_id, checked_request, known_receipt
+from storied.store.appending import (
+    AppendRequest,
+    Stored,
+    check_append_id,
+    check_fingerprint,
+    checked_request,
+    known_receipt,
+)
 from storied.store.auditing import Remembered, TagRow
 from storied.store.port import Conditions
 from storied.store.query import Query
 from storied.store.reading import Page, Reading, Span, Subscription
 from storied.store.records import NewEvent, Receipt, Recorded
-from storied.store.searching import LogFacts, Stream, StreamQuery
+from storied.store.searching import LogFacts, Stream, StreamQuery, check_stream_query
 
 FORMAT = 1
 """The version of the file's layout."""
@@ -121,11 +128,13 @@ class SqliteStore:
         """As the port says."""
         self._writer.check_open()
         check_append_id(append_id)
+        check_fingerprint(fingerprint)
         stored = await self._read(lambda connection: find_append(connection, append_id))
         return known_receipt(append_id, stored, fingerprint)
 
     async def streams(self, wanted: StreamQuery = StreamQuery()) -> list[Stream]:  # noqa: B008 - an immutable value
         """As `StreamSearch` says."""
+        check_stream_query(wanted)
         return await find_streams(self._read, wanted)
 
     async def measure(self) -> LogFacts:
