@@ -1,0 +1,54 @@
+"""Two programs on one file: one log for both, whatever the other writes into it."""
+
+from pathlib import Path
+
+from storied import App, Command, Entity, Event, Id, OpenApp, on
+from storied.store.records import Recorded
+
+
+class Sold(Event):
+    item: Id
+
+
+class Counted(Event):
+    item: Id
+
+
+class Item(Entity):
+    sold: int = 0
+
+    @on
+    def when_sold(self, event: Sold) -> None:
+        self.sold += 1
+
+
+class Sell(Command):
+    item: Id
+
+
+shop, stock = App("shop"), App("stock")
+
+
+@shop.command()
+def sell(command: Sell, item: Item) -> Sold | None:
+    """Sells an item once."""
+    return None if item.sold else Sold(item=command.item)
+
+
+async def types(opened: OpenApp) -> list[str]:
+    """What the program makes of the item's history."""
+    told = [opened.decode(record) async for record in opened.history("item:i")]
+    return [f"record of {one.type}" if isinstance(one, Recorded) else type(one).__name__ for one in told]
+
+
+async def test_two_programs_share_a_log(tmp_path: Path) -> None:
+    """Positions go on over both, each decides on what is true, and what it does not know it tells as it is."""
+    url = f"sqlite:///{tmp_path}/shop.db"
+    async with shop.open(url) as selling, stock.open(url) as counting:
+        assert (await counting.record(Counted(item="i"))).position == 1
+        assert (await selling.execute(Sell(item="i"))).position == 2
+        assert (await counting.record(Sold(item="i"))).position == 3
+        assert (await selling.execute(Sell(item="i"))).count == 0
+        assert (await selling.state(Item, "i")).sold == 2
+        assert await types(selling) == ["record of Counted", "Sold", "Sold"]
+        assert await types(counting) == ["record of Counted", "record of Sold", "record of Sold"]
