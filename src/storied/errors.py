@@ -30,6 +30,7 @@ Codes are part of the public API: they never change their meaning.
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any, ClassVar
 
 
@@ -227,7 +228,7 @@ class KeyParked(ViewError):
         self.view, self.key, self.position, self.type, self.reason = view, key, position, type, reason
         super().__init__(
             f"document {key!r} of view {view} stopped before event {position} ({type}): {reason.rstrip('.')}. Mend the "
-            f"handler, or what it needs, and retry the key: storied views retry {view} {key}."
+            f"handler, or what it needs, and retry the key: storied views retry {view} {quote(key)}."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

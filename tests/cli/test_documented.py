@@ -24,6 +24,7 @@ EXAMPLES = {
     "find": ["BookPage"],
     "streams": [],
     "stats": [],
+    "views": [],
     "verify": [],
     "check": [],
     "backup": ["copy.db"],

@@ -13,6 +13,7 @@ READING = [
     ("history", "a:1"),
     ("streams",),
     ("stats",),
+    ("views",),
     ("state", "Book", "b-1"),
     ("get", "BookPage", "b-1"),
     ("find", "BookPage"),

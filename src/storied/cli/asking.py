@@ -48,7 +48,7 @@ async def asked(arguments: Namespace) -> AsyncIterator[Asked]:
     For the past (``--at``) no view is kept up to date: the answer comes from the log.
     """
     app = load_app(arguments)
-    view = _view(app, arguments.view)
+    view = view_named(app, arguments.view)
     async with app.open(store_url(arguments), views=arguments.at is None) as opened:
         if arguments.at is None:
             head = await opened.store.head()
@@ -57,7 +57,8 @@ async def asked(arguments: Namespace) -> AsyncIterator[Asked]:
             yield Asked(opened, view, (await moment(opened.store, arguments.at)).position, None)
 
 
-def _view(app: App, name: str) -> type[View]:
+def view_named(app: App, name: str) -> type[View]:
+    """The app's view of this name. Raises `UsageProblem`."""
     if name not in app.views:
         raise UsageProblem(
             f"the app {app.name} has no view {name}. It has {', '.join(sorted(app.views)) or 'none'}; name one of them."

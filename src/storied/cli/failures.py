@@ -43,6 +43,12 @@ class FaultsFound(StoriedError):
     default_code = "faults-found"
 
 
+class StillParked(StoriedError):
+    """Keys were retried, and some are parked again; which ones has been printed."""
+
+    default_code = "still-parked"
+
+
 REFUSED, USAGE, UNAVAILABLE, CONFLICT, UNKNOWN, UNANSWERED, BUG = 1, 2, 3, 4, 5, 6, 70
 INTERRUPTED, PIPE_CLOSED = 130, 141
 
@@ -53,7 +59,7 @@ MEANINGS = {
     UNAVAILABLE: "the store cannot be opened or used: absent, locked, damaged, the disk full",
     CONFLICT: "conflict: the append condition does not hold, or the append id has other content; nothing was stored",
     UNKNOWN: "unknown outcome: the append may or may not be stored; repeat it with its append id",
-    UNANSWERED: "a view cannot answer: it has not caught up or has failed, or an event does not decode",
+    UNANSWERED: "a view cannot answer: not caught up, failed, keys parked again; or an event does not decode",
     BUG: "a bug in storied",
     INTERRUPTED: "interrupted with Ctrl-C",
     PIPE_CLOSED: "the reader of the output went away (| head)",
@@ -74,6 +80,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (UnknownOutcome, UNKNOWN),
     (StoreError, UNAVAILABLE),
     (ViewError, UNANSWERED),
+    (StillParked, UNANSWERED),
     (DecodeError, UNANSWERED),
 )
 

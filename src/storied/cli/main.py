@@ -26,6 +26,7 @@ from storied.cli import (
     streams,
     tail,
     verify,
+    views,
 )
 from storied.cli.failures import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code, sentence
 from storied.cli.places import is_debugging
@@ -42,6 +43,7 @@ VERBS: tuple[Verb, ...] = (
     find.VERB,
     streams.VERB,
     stats.VERB,
+    views.VERB,
     verify.VERB,
     check.VERB,
     backup.VERB,

@@ -155,12 +155,13 @@ class Runner:
                 future.set_result(None)
 
     async def _fail(self, error: Exception) -> None:
-        self.state.life, self.state.error = "failed", error
-        self._wake(error)
         try:
-            await self._documents.report(self.projector.table, str(error))
+            await self._documents.report(self.projector.table, str(error))  # before anybody hears of it and leaves
         except (StoreUnavailable, StoreClosed):
             log.warning("view %s could not store why it stopped", self.projector.name)
+        finally:
+            self.state.life, self.state.error = "failed", error
+            self._wake(error)
 
     def _wake(self, error: Exception) -> None:
         for future in self._waiting:
