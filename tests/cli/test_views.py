@@ -1,8 +1,12 @@
 """`storied views` tells how the views are doing, and retries and rebuilds them."""
 
+import asyncio
 import os
 import re
 import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +15,12 @@ import pytest
 
 from storied.cli.main import make_parser
 from storied.cli.views import _duration
+from storied.engines.sqlite.documents import SqliteDocuments
 from storied.errors import KeyParked, NotCaughtUp, ViewRebuilding
+from storied.testing.waiting import eventually
 from tests.cli.conftest import Shell
 from tests.cli.sales import REFUSED
-from tests.cli.test_processes import on_terminal
+from tests.cli.test_processes import environment, heed_interrupts, on_terminal
 from tests.docs.pages import ROOT
 
 SALES = "tests.cli.sales:"
@@ -174,7 +180,7 @@ SLOW = """
 import sys
 from storied.cli.main import main
 from storied.engines.sqlite.documents import SqliteDocuments
-from storied.engines.sqlite.documents import SqliteDocuments
+from storied.projections import building
 from storied.testing.waiting import eventually
 
 building.CHUNK, commit = 10, SqliteDocuments.commit
@@ -187,6 +193,38 @@ async def stopping(self, table, *arguments, **named):
 SqliteDocuments.commit = stopping
 sys.exit(main(sys.argv[1:]))
 """
+
+
+async def test_ctrl_c_leaves_the_old_read_model_and_the_next_call_goes_on(
+    shop: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, ends with 130, and nothing is built twice."""
+    await asyncio.to_thread(_fill, shop)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", SLOW, "views", "rebuild", "Sales"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        preexec_fn=heed_interrupts,
+    )
+    await eventually(lambda: _built(tmp_path) == 100, timeout=30)
+    process.send_signal(signal.SIGINT)
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, out) == (130, b"")
+    assert re.fullmatch(rb"stopped at \d+; the old read model is served, and the same command goes on .*\n", err)
+    told = await asyncio.to_thread(report, shop)
+    assert (told["state"], told["position"], told["built"]) == ("building", 306, 100)
+    begun: list[int] = []
+    commit = SqliteDocuments.commit
+
+    async def noting(self: SqliteDocuments, *arguments: Any, **named: Any) -> None:
+        begun.append(named["expected"].position)
+        await commit(self, *arguments, **named)
+
+    monkeypatch.setattr(SqliteDocuments, "commit", noting)
+    done = await asyncio.to_thread(shop, "views", "rebuild", "Sales", "--json")
+    assert (done.code, done.json["position"], begun) == (0, 306, [100])
 
 
 def _fill(shell: Shell) -> None:
