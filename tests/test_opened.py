@@ -90,7 +90,7 @@ async def test_what_was_stored_is_there_when_it_is_opened_again(tmp_path: Path) 
     [
         "",
         "house.db",
-        "/tmp/house.db",
+        "/somewhere/house.db",
         "sqlite://",
         "sqlite:///",
         "sqlite://house.db",

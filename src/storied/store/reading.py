@@ -12,12 +12,14 @@ from typing import Protocol
 import msgspec
 
 from storied.domain.showing import shown
-from storied.errors import InvalidQuery
+from storied.errors import InvalidQuery, StoreCorrupt
 from storied.store.query import Query, check_position, check_query
 from storied.store.records import Recorded
 
 PAGE = 1024
 """Events asked of an engine at once."""
+MOST_STUCK = 1000
+"""Pages without progress that a subscription bears, each asked for after the engine had said that there is more."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -99,15 +101,22 @@ class Subscription:
     async def pages(self, size: int = PAGE) -> AsyncIterator[Page]:
         """The events in pages of at most *size*; a page without events says that the log went on without a match.
 
-        Raises `InvalidQuery` for a size that has no room for an event.
+        Raises `InvalidQuery` for a size that has no room for an event, and `StoreCorrupt` when the engine says time
+        and again that the log went on, and shows nothing of it: waiting on would be a busy loop for ever.
         """
         _check_size(size)
-        position = self._after
+        position, stuck = self._after, 0
         while True:
             page = await self._source.page(self._query, Span(after=position, limit=size))
             if page.through > position:
                 yield page
-                position = page.through
+                position, stuck = page.through, 0
+            elif (stuck := stuck + 1) > MOST_STUCK:
+                raise StoreCorrupt(
+                    f"the log is said to go on beyond {position}, but no page does. Verify the store, and restore a "
+                    "backup if it is damaged.",
+                    position=position + 1,
+                )
             if len(page.events) < size:
                 await self._source.changed(position)
 
