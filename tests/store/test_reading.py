@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from storied.engines.memory.store import MemoryStore
-from storied.errors import InvalidQuery
+from storied.errors import InvalidQuery, StoreCorrupt
 from storied.store.query import Query
 from storied.store.reading import Page, Reading, Span, Subscription
 from storied.store.records import NewEvent
@@ -98,3 +98,20 @@ async def test_bad_bounds_are_refused_before_anything_is_read(value: Any) -> Non
             Reading(store, Query(), span, limit)
     with pytest.raises(InvalidQuery):
         Subscription(store, Query(), value)
+
+
+class Stuck(MemoryStore):
+    """An engine whose pages never move on, although it says that there is more."""
+
+    async def page(self, query: Query, span: Span) -> Page:
+        """Nothing, ever."""
+        return Page([], span.after)
+
+
+async def test_a_subscription_of_an_engine_that_never_moves_on_ends() -> None:
+    """It says so with a remedy, instead of asking for ever without a pause."""
+    store = Stuck()
+    await store.append([NewEvent("A", "{}")])
+    with pytest.raises(StoreCorrupt, match="Verify the store"):
+        async for _ in store.subscribe():
+            pass
