@@ -12,6 +12,7 @@
     │   ├── InvalidEvent
     │   ├── InvalidCommand
     │   └── InvalidQuery
+    ├── RequestRefused        an HTTP request that a service does not take; `code` says why
     ├── DecodeError           a stored event does not fit today's code
     ├── ViewError
     │   ├── NotCaughtUp       the view did not reach the position before the deadline
@@ -151,6 +152,28 @@ class InvalidQuery(InvalidInput):
     """A question that cannot be asked."""
 
     default_code = "invalid-query"
+
+
+class RequestRefused(StoriedError):
+    """An HTTP request that a service does not take, for a reason that lies in the request alone.
+
+    `data` is told to the client beside the message, and `headers` go with the answer.
+    """
+
+    default_code = "bad-request"
+
+    def __init__(
+        self, code: str, message: str, *, headers: dict[str, str] | None = None, data: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.headers, self.data = headers or {}, data or {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _request_refused, (self.code, self.message, self.headers, self.data)
+
+
+def _request_refused(code: str, message: str, headers: dict[str, str], data: dict[str, Any]) -> RequestRefused:
+    return RequestRefused(code, message, headers=headers, data=data)
 
 
 class DecodeError(StoriedError):
