@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from storied.commands.execute import Executor, Request
+from storied.commands.execute import Done, Executor, Request
 from storied.commands.loading import Loader, load_at
 from storied.commands.recording import Fact, record_facts
 from storied.domain.commands import Command
@@ -76,7 +76,11 @@ class OpenApp:
             headers=headers or {},
             seen=seen,
         )
-        return await self._executor.execute(command, request)
+        return (await self.perform(command, request)).receipt
+
+    async def perform(self, command: Command, request: Request) -> Done:
+        """As `execute`, for whoever answers for others: all that is known of who asks in, all that was done out."""
+        return await self._executor.perform(command, request)
 
     async def record(
         self,

@@ -42,7 +42,8 @@ MOST_BETWEEN = 20
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, and in what connection. `command_id` makes a repeat answer with the first receipt.
 
-    `seen` is the position up to which the caller knows what the command rests on.
+    `seen` is the position up to which the caller knows what the command rests on. `fresh` says that the command id was
+    made up for this request, so that nothing can stand under it yet.
     """
 
     command_id: str | None = None
@@ -52,6 +53,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime | None = None
     headers: Mapping[str, str] = {}
     seen: int | None = None
+    fresh: bool = False
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What came of a command. `events` are those it stored; None where it may have been an earlier run that did."""
+
+    receipt: Receipt
+    events: tuple[NewEvent, ...] | None = None
 
 
 class _Asked(msgspec.Struct):
@@ -85,6 +94,10 @@ class Executor:
         self._turns = Turns()
 
     async def execute(self, command: Command, request: Request) -> Receipt:
+        """The receipt of what `perform` did."""
+        return (await self.perform(command, request)).receipt
+
+    async def perform(self, command: Command, request: Request) -> Done:
         """The receipt of what *command* changed; its count is 0 when there was nothing to change.
 
         Raises `Rejected` as the handler raised it, `InvalidCommand`, `Outdated` when the caller had not seen what the
@@ -93,21 +106,21 @@ class Executor:
         asked = self._asked(command, request)
         first = await self._first_receipt(asked)
         if first is not None:
-            return first
+            return Done(first)
         asked.provided = await self._providers.for_handler(asked.handler)
-        receipt = await self._tried(asked)
-        if receipt is not None:
-            return receipt
+        done = await self._tried(asked)
+        if done is not None:
+            return done
         async with self._turns.take(boundary_items(asked.handler.boundary(command))):
             for attempt in range(2, ATTEMPTS):
                 await asyncio.sleep(pause(attempt))
-                receipt = await self._tried(asked)
-                if receipt is not None:
-                    return receipt
+                done = await self._tried(asked)
+                if done is not None:
+                    return done
             await asyncio.sleep(pause(ATTEMPTS))
             return await self._attempt(asked)
 
-    async def _tried(self, asked: _Asked) -> Receipt | None:
+    async def _tried(self, asked: _Asked) -> Done | None:
         """As `_attempt`, and None when somebody was quicker: worth another attempt."""
         try:
             return await self._attempt(asked)
@@ -116,7 +129,7 @@ class Executor:
         except Conflict:
             return None
 
-    async def _attempt(self, asked: _Asked) -> Receipt:
+    async def _attempt(self, asked: _Asked) -> Done:
         """Loads, decides and appends once. Raises `Conflict` when somebody was quicker."""
         boundary = asked.handler.boundary(asked.command)
         try:
@@ -124,13 +137,13 @@ class Executor:
         except Exception:
             first = await self._first_receipt(asked)  # the same command may have been executed just now
             if first is not None:
-                return first
+                return Done(first)
             await self._check_seen(asked, boundary)
             raise
         await self._check_known(asked, boundary, basis)
         if not events and asked.command_id is None:
             await self._check_seen(asked, boundary)
-            return Receipt(asked.context.command_id, basis.position, 0)
+            return Done(Receipt(asked.context.command_id, basis.position, 0), ())
         new = [encode(event, asked.metadata) for event in events]
         try:
             receipt = await self._store.append(
@@ -146,9 +159,9 @@ class Executor:
             raise
         if asked.command_id is None:
             self._learn(basis, events, new, receipt)
-        else:
-            self._doubt(boundary)  # the receipt may be that of the same command's earlier run
-        return receipt
+            return Done(receipt, tuple(new))
+        self._doubt(boundary)  # the receipt may be that of the same command's earlier run
+        return Done(receipt)
 
     async def _decide(self, asked: _Asked, boundary: Sequence[Loaded]) -> tuple[tuple[Event, ...], Basis]:
         """The events decided on, and what they are based on.
@@ -225,7 +238,8 @@ class Executor:
             headers=request.headers,
         )
         metadata = metadata_text(_metadata(type(command).__name__, request, context))
-        return _Asked(command, handler, request.command_id, fingerprint, context, metadata, request.seen)
+        given = None if request.fresh else request.command_id
+        return _Asked(command, handler, given, fingerprint, context, metadata, request.seen)
 
     async def _first_receipt(self, asked: _Asked) -> Receipt | None:
         """What the command changed when it came before under this id. Raises `AppendIdReused`."""

@@ -47,6 +47,7 @@ BY_CODE = {
         Problem(type="not-acceptable", status=406, title="There is no such representation"),
         Problem(type="too-slow", status=408, title="The body did not arrive in time"),
         Problem(type="disconnected", status=400, title="The client went away"),
+        Problem(type="unknown-position", status=412, title="The log has not reached this position"),
         Problem(type="outdated", status=412, title="Something came in between"),
         Problem(type="too-large", status=413, title="This is too large"),
         Problem(type="unsupported-media-type", status=415, title="The body is in another format"),
@@ -142,6 +143,9 @@ def _more(error: BaseException) -> dict[str, Any]:
             return {"data": _encodable(error.data)} if error.data else {}
         case errors.RequestRefused():
             return error.data
+        case errors.Outdated():
+            between = [{"position": e.position, "type": e.type, "actor": e.actor} for e in error.between]
+            return {"seen": error.seen, "between": between, "more": error.more}
         case errors.NotCaughtUp():
             return {"view": error.view, "wanted": error.wanted, "position": error.position}
         case _:

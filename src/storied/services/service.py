@@ -7,12 +7,14 @@ finished. What opens, and which routes there are, is the business of the command
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from storied.domain.commands import Command
 from storied.domain.ids import new_id
 from storied.errors import RequestRefused, StoreClosed
 from storied.services.http import Answer, Receive, Request, Response, Scope, Send, send_response, send_stream
@@ -21,6 +23,7 @@ from storied.services.routing import Router
 from storied.services.settings import Settings
 
 S = TypeVar("S")
+_log = logging.getLogger("storied.services")
 
 
 class Pipeline:
@@ -36,8 +39,13 @@ class Pipeline:
     async def admit(self, request: Request) -> None:
         """Finds out who asks, and whether they may ask now. The route is known; what it leads to is not looked at."""
 
+    def authorise(self, request: Request, command: Command) -> None:
+        """Refuses a command that is well-formed and not for who asks."""
+
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
-        """Hears how it ended: once for each request that was started. Raises nothing."""
+        """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
+        if status >= 500 and error is not None:
+            _log.error("request %s ended with %d", request.request_id, status, exc_info=error)
 
 
 class Opening(Generic[S]):
