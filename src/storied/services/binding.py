@@ -43,7 +43,13 @@ class Binding:
 
     def __init__(self, command: type[Command], template: Template) -> None:
         self.command, self.template = command, template
-        self._fields = [_Field(field, template.parameters) for field in msgspec.structs.fields(command)]
+        try:
+            self._fields = [_Field(field, template.parameters) for field in msgspec.structs.fields(command)]
+        except (NameError, TypeError) as error:
+            raise DefinitionError(
+                f"{command.__name__} cannot be read from a request: {error}. Give each field a type that JSON holds, "
+                "and define it in a module."
+            ) from error
         bound = {field.parameter for field in self._fields}
         for parameter in template.parameters:
             if parameter not in bound:
