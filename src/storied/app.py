@@ -12,6 +12,7 @@ from storied.commands.keeping import Keeper
 from storied.commands.loading import Loader
 from storied.commands.providing import Providers
 from storied.commands.snapshotting import Snapshotter
+from storied.domain.access import Access, Roles, Subject, Verifier, When, Where
 from storied.domain.commands import Command, CommandHandler, register_handler
 from storied.domain.entities import Entity, entity_spec
 from storied.domain.events import Event
@@ -41,6 +42,9 @@ class App:
         self._views: dict[str, type[View]] = {}
         self._providers: dict[Any, Callable[[], Any]] = {}
         self._routes: dict[type[Command] | type[View], tuple[str, ...]] = {}
+        self.access = Access()
+        self.verifier: Verifier | None = None
+        """Finds out who asks, for the services and the command line, where they are not given another."""
 
     @property
     def handlers(self) -> Mapping[type[Command], CommandHandler]:
@@ -100,6 +104,16 @@ class App:
     def provide(self, wanted: Any, value: Any) -> None:
         """Gives *value* to handlers that ask for *wanted* by type; a callable is called (and awaited) each time."""
         self._providers[wanted] = value if callable(value) else lambda: value
+
+    def allow(self, subject: Subject, to: Roles, *, when: When | None = None, where: Where | None = None) -> None:
+        """Lets those who have the role (or one of several, or `EVERYONE`) at a command, view, entity or query.
+
+        Once there is a rule, what none allows is denied. ``when=lambda principal, command: …`` looks at a command,
+        ``where=lambda principal: {field: value}`` narrows a view to the documents that are like that, by its key or by
+        indexed fields. Rules bind the services and the command line; code that has opened the app may do everything.
+        Raises `DefinitionError` for a rule that cannot work.
+        """
+        self.access.allow(subject, to, when=when, where=where)
 
     @asynccontextmanager
     async def open(self, url: str, *, views: bool = True, clock: Clock = utc_now) -> AsyncIterator[OpenApp]:
