@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from storied.engines.memory.documents import MemoryDocuments
 from storied.engines.opening import open_engine
 from storied.errors import DefinitionError
 from storied.opened import OpenApp
+from storied.projections.beating import kept_up_to_date
 from storied.projections.past import Past
 from storied.projections.projector import Projector
 from storied.projections.runner import Runners
@@ -134,14 +135,11 @@ class App:
             loader = Loader(engine.store, keeper := Keeper(), snapshotter)
             executor = Executor(engine.store, self._handlers, providers, clock, keeper, loader)
             asked = Views(projectors, engine.store, engine.documents, past, runners)
-            if runners is not None:
-                runners.start()
-            try:
-                yield OpenApp(engine.store, executor, loader, asked, events)
-            finally:
-                await snapshotter.aclose()
+            async with AsyncExitStack() as stack:
                 if runners is not None:
-                    await runners.stop()
+                    await stack.enter_async_context(kept_up_to_date(runners, engine.documents, engine.store))
+                stack.push_async_callback(snapshotter.aclose)
+                yield OpenApp(engine.store, executor, loader, asked, events)
 
     def event_types(self) -> EventTypes:
         """Every event class that the app handles or returns. Raises `DefinitionError` when two share a name."""
