@@ -2,6 +2,7 @@
 
 from storied.app import App
 from storied.commands.recording import Fact
+from storied.domain.access import EVERYONE, OPERATIONS, Principal
 from storied.domain.commands import Command, Context
 from storied.domain.dispatch import on
 from storied.domain.entities import Entity
@@ -33,6 +34,8 @@ from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.records import Receipt, Recorded
 
 __all__ = [
+    "EVERYONE",
+    "OPERATIONS",
     "App",
     "AppendCondition",
     "AppendIdReused",
@@ -55,6 +58,7 @@ __all__ = [
     "NotIndexed",
     "Occurred",
     "OpenApp",
+    "Principal",
     "Query",
     "QueryItem",
     "Range",

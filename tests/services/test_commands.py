@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from storied import App, Command, DefinitionError, OpenApp, UnknownOutcome
+from storied import App, Command, DefinitionError, OpenApp, Principal, UnknownOutcome
 from storied.commands.execute import Done
 from storied.commands.execute import Request as Asked
 from storied.errors import StoreUnavailable
@@ -22,6 +22,7 @@ from storied.services.settings import Settings
 from storied.store.port import EventStore
 from tests.services.asgi import Sent, Wire, ask, scope_of
 from tests.services.ledger import Account, AccountPage, OpenAccount, Paid, ledger
+from tests.services.ledger import open_account as open_account_handler
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -46,18 +47,11 @@ async def open_account(service: CommandService, account: str = "a", owner: str =
 
 
 class As(Pipeline):
-    """A pipeline that takes the header X-User for the principal, and lets nobody called eve do anything."""
-
-    class User(msgspec.Struct):
-        id: str
+    """A pipeline that takes the header X-User for the principal, whose role is called the same."""
 
     async def admit(self, request: Request) -> None:
         name = request.headers.get("x-user")
-        request.principal = self.User(name) if name else None
-
-    def authorise(self, request: Request, command: Command) -> None:
-        if request.principal is not None and request.principal.id == "eve":
-            raise StoreUnavailable("no")
+        request.principal = Principal(name, frozenset({name})) if name else None
 
 
 # --- what changed ------------------------------------------------------------------------------------
@@ -174,11 +168,19 @@ async def test_only_named_headers_are_kept(url: str) -> None:
     assert record.payload == {"account": "a", "language": "de", "device": "phone"}
 
 
-async def test_a_command_is_authorised_before_it_runs() -> None:
-    """With its content known, and nothing done."""
-    async with command_service(ledger, "memory://", pipeline=As()) as service:
-        assert (await open_account(service, X_User="eve")).status == 503
+async def test_a_command_is_for_those_whom_a_rule_allows_it() -> None:
+    """Others are told so, and nothing of the command's shape; a condition looks at its content."""
+    app = App("guarded")
+    app.command("POST /accounts")(open_account_handler)
+    app.allow(OpenAccount, to="clerk", when=lambda principal, command: command.owner != "eve")
+    async with command_service(app, "memory://", pipeline=As()) as service:
+        unknown = await open_account(service)
+        assert (unknown.status, unknown.headers["www-authenticate"]) == (401, "Bearer")
+        assert (await send(service, "POST /accounts", {"x": 1}, X_User="guest")).status == 403
+        assert (await send(service, "POST /accounts", {"x": 1}, X_User="clerk")).status == 400
+        assert (await open_account(service, owner="eve", X_User="clerk")).status == 403
         assert await service.opening.value.store.head() == 0
+        assert (await open_account(service, X_User="clerk")).status == 200
 
 
 # --- Idempotency-Key -----------------------------------------------------------------------------------

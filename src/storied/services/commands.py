@@ -92,11 +92,15 @@ class CommandEndpoint:
         self._key = key_of_member(app, binding)
 
     async def __call__(self, request: Request) -> Response:
-        """The answer to one request. Raises what the table of problems has."""
+        """The answer to one request. Raises what the table of problems has.
+
+        Whoever may not give such a command at all is told that, and nothing of what is wrong with this one.
+        """
         seen, key = expected_position(request.headers), idempotency_key(request.headers)
         wanted = wish(request.headers)
+        self.app.access.check(request.principal, self.binding.command)
         command = await self.binding.bind(request)
-        self.service.pipeline.authorise(request, command)
+        self.app.access.check_command(request.principal, command)
         shop = self.service.opening.value
         given = key or new_id()
         asked = self._asked(request, given, seen, fresh=key is None)

@@ -130,6 +130,8 @@ def problem_response(error: BaseException, request: Request | None = None) -> Re
     headers: list[Header] = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store")]
     if problem.retry_after is not None:
         headers.append((b"retry-after", b"%d" % problem.retry_after))
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     content |= _more(error)
     if isinstance(error, errors.RequestRefused):
         headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]

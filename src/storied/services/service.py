@@ -14,7 +14,6 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from storied.domain.commands import Command
 from storied.domain.ids import new_id
 from storied.errors import RequestRefused, StoreClosed
 from storied.services.http import Answer, Receive, Request, Response, Scope, Send, send_response, send_stream
@@ -38,9 +37,6 @@ class Pipeline:
 
     async def admit(self, request: Request) -> None:
         """Finds out who asks, and whether they may ask now. The route is known; what it leads to is not looked at."""
-
-    def authorise(self, request: Request, command: Command) -> None:
-        """Refuses a command that is well-formed and not for who asks."""
 
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
         """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from storied.engines.sqlite import shelving
+from storied.engines.sqlite import beating, shelving
 from storied.engines.sqlite.connection import (
     VIEWS_APPLICATION_ID,
     closed_on_failure,
@@ -31,11 +31,11 @@ from storied.engines.sqlite.lookups import (
 from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreUnavailable
-from storied.store.documents import Change, Checkpoint, Criterion, Edition, Hit, Lookup, Parked, Table
+from storied.store.documents import Change, Checkpoint, Criterion, Edition, Heartbeat, Hit, Lookup, Parked, Table
 from storied.store.ordering import Scalar
 from storied.store.snapshots import Snapshot, SnapshotKey
 
-FORMAT = 4
+FORMAT = 5
 """The version of the file's layout."""
 
 _SQL = statements("documents.sql")
@@ -152,6 +152,14 @@ class SqliteDocuments:
     async def keep_snapshot(self, key: SnapshotKey, snapshot: Snapshot) -> None:
         """As `Snapshots` says."""
         await self._write(lambda connection: shelving.keep_snapshot(connection, key, snapshot))
+
+    async def beat(self, worker: str, beats: Sequence[Heartbeat]) -> None:
+        """As `Heartbeats` says."""
+        await self._write(lambda connection: beating.beat(connection, worker, beats))
+
+    async def heartbeats(self) -> list[Heartbeat]:
+        """As `Heartbeats` says."""
+        return await self._read(beating.heartbeats)
 
     async def aclose(self) -> None:
         """As the port says."""

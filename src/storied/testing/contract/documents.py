@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from storied.store.documents import Change, Checkpoint, CheckpointMovedError, Lookup, Table
+from storied.testing.contract.beating import HeartbeatFacts
 from storied.testing.contract.committing import CommitFacts
 from storied.testing.contract.editions import EditionFacts
 from storied.testing.contract.finding import FindFacts
@@ -14,7 +15,7 @@ from storied.testing.contract.shelves import PEOPLE, RESIDENTS, at, document, ke
 from storied.testing.contract.snapshots import SnapshotFacts
 
 
-class DocumentsContract(CommitFacts, FindFacts, EditionFacts, SnapshotFacts):
+class DocumentsContract(CommitFacts, FindFacts, EditionFacts, SnapshotFacts, HeartbeatFacts):
     """What every engine's documents do; subclass it as ``Test…`` and write `open_documents`."""
 
 
