@@ -18,6 +18,7 @@ EXAMPLES: list[StoriedError] = [
     errors.InvalidEvent("Make it small.", code="too-large"),
     errors.InvalidCommand("Command otherwise."),
     errors.InvalidQuery("Ask otherwise."),
+    errors.AccessDenied("Say who you are.", code="unauthenticated"),
     errors.RequestRefused("not-found", "Look elsewhere.", headers={"Allow": "GET"}, data={"at": 1}),
     errors.DecodeError(position=1, type="Paid", version=2, reason="no"),
     errors.ViewError("See to the view."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from storied.commands.keeping import Keeper
 from storied.commands.loading import Loader
 from storied.commands.providing import Providers
 from storied.commands.snapshotting import Snapshotter
+from storied.domain.access import Access, Roles, Subject, Verifier, When, Where
 from storied.domain.commands import Command, CommandHandler, register_handler
 from storied.domain.entities import Entity, entity_spec
 from storied.domain.events import Event
@@ -24,6 +25,7 @@ from storied.engines.memory.documents import MemoryDocuments
 from storied.engines.opening import open_engine
 from storied.errors import DefinitionError
 from storied.opened import OpenApp
+from storied.projections.beating import kept_up_to_date
 from storied.projections.past import Past
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
@@ -47,6 +49,9 @@ class App:
         self._providers: dict[Any, Callable[[], Any]] = {}
         self._routes: dict[type[Command] | type[View], tuple[str, ...]] = {}
         self._queries: dict[Callable[..., Any], QueryFunction] = {}
+        self.access = Access()
+        self.verifier: Verifier | None = None
+        """Finds out who asks, for the services and the command line, where they are not given another."""
 
     @property
     def handlers(self) -> Mapping[type[Command], CommandHandler]:
@@ -125,6 +130,16 @@ class App:
         """Gives *value* to handlers that ask for *wanted* by type; a callable is called (and awaited) each time."""
         self._providers[wanted] = value if callable(value) else lambda: value
 
+    def allow(self, subject: Subject, to: Roles, *, when: When | None = None, where: Where | None = None) -> None:
+        """Lets those who have the role (or one of several, or `EVERYONE`) at a command, view, entity or query.
+
+        Once there is a rule, what none allows is denied. ``when=lambda principal, command: …`` looks at a command,
+        ``where=lambda principal: {field: value}`` narrows a view to the documents that are like that, by its key or by
+        indexed fields. Rules bind the services and the command line; code that has opened the app may do everything.
+        Raises `DefinitionError` for a rule that cannot work.
+        """
+        self.access.allow(subject, to, when=when, where=where)
+
     @asynccontextmanager
     async def open(self, url: str, *, views: bool = True, clock: Clock = utc_now) -> AsyncIterator[OpenApp]:
         """The app on the store that *url* names, until the block ends.
@@ -148,15 +163,12 @@ class App:
             loader = Loader(engine.store, keeper := Keeper(), snapshotter)
             executor = Executor(engine.store, self._handlers, providers, clock, keeper, loader)
             asked = Views(texts, engine.store, engine.documents, runners)
-            if runners is not None:
-                runners.start()
-            try:
-                yield OpenApp(engine.store, executor, loader, asked, Reader(texts, self._queries), events)
-            finally:
-                await texts.aclose()
-                await snapshotter.aclose()
+            async with AsyncExitStack() as stack:
                 if runners is not None:
-                    await runners.stop()
+                    await stack.enter_async_context(kept_up_to_date(runners, engine.documents, engine.store))
+                stack.push_async_callback(snapshotter.aclose)
+                stack.push_async_callback(texts.aclose)
+                yield OpenApp(engine.store, executor, loader, asked, Reader(texts, self._queries), events)
 
     @asynccontextmanager
     async def read(self, url: str, *, clock: Clock = utc_now) -> AsyncIterator[Reader]:

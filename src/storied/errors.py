@@ -12,6 +12,7 @@
     │   ├── InvalidEvent
     │   ├── InvalidCommand
     │   └── InvalidQuery
+    ├── AccessDenied          who asks is not known, or may not do this
     ├── RequestRefused        an HTTP request that a service does not take; `code` says why
     ├── DecodeError           a stored event does not fit today's code
     ├── ViewError
@@ -152,6 +153,12 @@ class InvalidQuery(InvalidInput):
     """A question that cannot be asked."""
 
     default_code = "invalid-query"
+
+
+class AccessDenied(StoriedError):
+    """Who asks is not known (code ``unauthenticated``), or may not do this (``forbidden``); nothing was done."""
+
+    default_code = "forbidden"
 
 
 class RequestRefused(StoriedError):

@@ -147,6 +147,22 @@ class Edition(msgspec.Struct, frozen=True):
     updated_us: int
 
 
+class Heartbeat(msgspec.Struct, frozen=True):
+    """A sign of life from whoever keeps a view up to date: `worker` names it, `life` says what it is doing.
+
+    It stood at `position` when the log ended at `head`, and was `lag_us` behind: the age, in microseconds, of the first
+    event that it had not applied. `beaten_us` is when, in microseconds since 1970, by the clock of the documents.
+    """
+
+    view: str
+    worker: str
+    life: str
+    position: int
+    head: int
+    lag_us: int
+    beaten_us: int = 0
+
+
 class CheckpointMovedError(StoriedError):
     """Somebody else moved the checkpoint meanwhile; nothing was written. Load again and go on from there."""
 
@@ -204,6 +220,10 @@ class ReadModels(Protocol):
 
     async def editions(self) -> list[Edition]:
         """Every edition of every view, by name, the live one first."""
+        ...
+
+    async def heartbeats(self) -> list[Heartbeat]:
+        """The last signs of life of each who keeps views up to date, by view, the youngest first."""
         ...
 
     async def aclose(self) -> None:
@@ -274,5 +294,13 @@ class Shelves(Protocol):
         ...
 
 
-class Documents(ReadModels, Shelves, Snapshots, Protocol):
-    """Where views keep their documents, and entities their snapshots."""
+class Heartbeats(Protocol):
+    """Where those who keep views up to date give signs of life, for readers who see nothing but documents."""
+
+    async def beat(self, worker: str, beats: Sequence[Heartbeat]) -> None:
+        """Puts these signs, stamped with the time, in the place of all that the worker gave; none of them: it left."""
+        ...
+
+
+class Documents(ReadModels, Shelves, Snapshots, Heartbeats, Protocol):
+    """Where views keep their documents, entities their snapshots, and workers their signs of life."""

@@ -17,6 +17,7 @@ from storied.store.documents import (
     CheckpointMovedError,
     Criterion,
     Edition,
+    Heartbeat,
     Hit,
     Lookup,
     Parked,
@@ -53,6 +54,7 @@ class MemoryDocuments:
     def __init__(self) -> None:
         self._shelves: dict[Table, _Shelf] = {}
         self._snapshots: dict[tuple[str, str], tuple[SnapshotKey, Snapshot]] = {}
+        self._heartbeats: dict[str, list[Heartbeat]] = {}
         self._closed = False
 
     def peek(self, table: Table, key: str) -> Shown:
@@ -194,6 +196,18 @@ class MemoryDocuments:
         """As `Snapshots` says."""
         self._check_open()
         self._snapshots[key.entity, key.id] = (key, snapshot)
+
+    async def beat(self, worker: str, beats: Sequence[Heartbeat]) -> None:
+        """As `Heartbeats` says."""
+        self._check_open()
+        now = _now()
+        self._heartbeats[worker] = [msgspec.structs.replace(beat, worker=worker, beaten_us=now) for beat in beats]
+
+    async def heartbeats(self) -> list[Heartbeat]:
+        """As `Heartbeats` says."""
+        self._check_open()
+        beats = [beat for given in self._heartbeats.values() for beat in given]
+        return sorted(beats, key=lambda beat: (beat.view, -beat.beaten_us, beat.worker))
 
     async def aclose(self) -> None:
         """As the port says."""

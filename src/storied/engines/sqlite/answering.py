@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from storied.engines.sqlite import shelving
+from storied.engines.sqlite import beating, shelving
 from storied.engines.sqlite.glancing import Glance
 from storied.engines.sqlite.lookups import (
     Place,
@@ -16,7 +16,7 @@ from storied.engines.sqlite.lookups import (
     count_statement,
     find_statement,
 )
-from storied.store.documents import Edition, Hit, Lookup, Parked, Shown, Table
+from storied.store.documents import Edition, Heartbeat, Hit, Lookup, Parked, Shown, Table
 from storied.store.ordering import Scalar
 
 T = TypeVar("T")
@@ -57,6 +57,10 @@ class SqliteAnswers:
     async def editions(self) -> list[Edition]:
         """As the port says."""
         return await self._read(shelving.editions)
+
+    async def heartbeats(self) -> list[Heartbeat]:
+        """As the port says."""
+        return await self._read(beating.heartbeats)
 
     async def _read(self, work: Callable[[apsw.Connection], T]) -> T:
         """What *work* makes of one moment's state of the file."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from storied.engines.sqlite import shelving
+from storied.engines.sqlite import beating, shelving
 from storied.engines.sqlite.answering import SqliteAnswers, in_transaction
 from storied.engines.sqlite.connection import (
     VIEWS_APPLICATION_ID,
@@ -31,7 +31,7 @@ from storied.engines.sqlite.lookups import (
 from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreUnavailable
-from storied.store.documents import Change, Checkpoint, Criterion, Lookup, Parked, Table
+from storied.store.documents import Change, Checkpoint, Criterion, Heartbeat, Lookup, Parked, Table
 from storied.store.snapshots import Snapshot, SnapshotKey
 
 _SQL = statements("documents.sql")
@@ -122,6 +122,10 @@ class SqliteDocuments(SqliteAnswers):
     async def keep_snapshot(self, key: SnapshotKey, snapshot: Snapshot) -> None:
         """As `Snapshots` says."""
         await self._write(lambda connection: shelving.keep_snapshot(connection, key, snapshot))
+
+    async def beat(self, worker: str, beats: Sequence[Heartbeat]) -> None:
+        """As `Heartbeats` says."""
+        await self._write(lambda connection: beating.beat(connection, worker, beats))
 
     async def aclose(self) -> None:
         """As the port says."""

@@ -21,7 +21,7 @@ from storied.engines.sqlite.statements import statements
 from storied.errors import StoreClosed, StoreUnavailable
 from storied.store.documents import Shown, Table
 
-FORMAT = 4
+FORMAT = 5
 """The version of the file's layout."""
 BUSY_MILLISECONDS = 20
 """How long the event loop may stand still for a lock; whoever needs longer waits in a thread."""
