@@ -11,6 +11,7 @@ EXAMPLES: list[StoriedError] = [
     StoriedError("Something. Do something."),
     errors.Rejected("no-money", "account a is empty", account="a"),
     errors.Conflict(after=1, position=2, type="Paid", tags=("a:1",), actor="anna"),
+    errors.Outdated(1, (errors.Between(2, "Paid", ("a:1",), "anna"),), more=True),
     errors.UnknownOutcome("one", "the connection was lost"),
     errors.AppendIdReused("one", 7),
     errors.DefinitionError("Define it."),

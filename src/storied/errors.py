@@ -5,6 +5,7 @@
     StoriedError
     ├── Rejected              a command was refused by a rule of the business
     ├── Conflict              somebody else's event came in between; nothing was stored
+    │   └── Outdated          the caller decided on a position that is no longer the last word
     ├── UnknownOutcome        the store cannot tell whether the append was stored; repeat it by its id
     ├── AppendIdReused        an append id, or a command id, came again with other content
     ├── DefinitionError       a model that cannot work; found before anything runs
@@ -33,7 +34,7 @@ Codes are part of the public API: they never change their meaning.
 from __future__ import annotations
 
 from shlex import quote
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 
 class StoriedError(Exception):
@@ -91,6 +92,44 @@ class Conflict(StoriedError):
 
 def _conflict(after: int, position: int, type: str, tags: tuple[str, ...], actor: str | None) -> Conflict:
     return Conflict(after=after, position=position, type=type, tags=tags, actor=actor)
+
+
+class Between(NamedTuple):
+    """An event that came in between: where, what, about what, and who."""
+
+    position: int
+    type: str
+    tags: tuple[str, ...]
+    actor: str | None
+
+
+class Outdated(Conflict):
+    """What a command rests on has changed after the position that its caller had `seen`; nothing was stored.
+
+    `between` holds the first events that came in between, `more` whether there are others. `after` and the rest are as
+    in `Conflict`, of the first of them.
+    """
+
+    default_code = "outdated"
+
+    def __init__(self, seen: int, between: tuple[Between, ...], *, more: bool = False) -> None:
+        self.seen, self.between, self.more = seen, between, more
+        first = between[0]
+        super().__init__(after=seen, position=first.position, type=first.type, tags=first.tags, actor=first.actor)
+        shown = ", ".join(f"{event.position} {event.type}" for event in between[:3])
+        others = " and others" if more or len(between) > 3 else ""
+        self.message = (
+            f"outdated: you had seen everything up to {seen}, but {shown}{others} came in between. Nothing was stored. "
+            "Look at what is true now, and decide again."
+        )
+        self.args = (self.message,)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _outdated, (self.seen, self.between, self.more)
+
+
+def _outdated(seen: int, between: tuple[Between, ...], more: bool) -> Outdated:
+    return Outdated(seen, between, more=more)
 
 
 class UnknownOutcome(StoriedError):

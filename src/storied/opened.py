@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from storied.commands.execute import Executor, Request
+from storied.commands.execute import Done, Executor, Request
 from storied.commands.loading import Loader, load_at
 from storied.commands.recording import Fact, record_facts
 from storied.domain.commands import Command
@@ -29,7 +29,7 @@ from storied.store.codec import EventTypes
 from storied.store.documents import Parked
 from storied.store.moments import moment
 from storied.store.port import EventStore
-from storied.store.query import Query
+from storied.store.query import Query, check_position
 from storied.store.reading import Reading
 from storied.store.records import Receipt, Recorded
 
@@ -56,16 +56,20 @@ class OpenApp:
         causation: str | None = None,
         occurred_at: datetime | None = None,
         headers: Mapping[str, str] | None = None,
+        seen: int | None = None,
     ) -> Receipt:
         """The receipt of what *command* changed, once it is durable; its count is 0 when nothing had to change.
 
         With a *command_id*, repeating the command returns the first receipt, and another command under the same id
-        raises `AppendIdReused`. Raises `Rejected` as the handler raised it, `InvalidCommand`, `InvalidEvent`,
-        `Conflict` when others were quicker every time, and `UnknownOutcome` (repeat it with that id as command_id).
+        raises `AppendIdReused`. With *seen*, a position, it raises `Outdated` when anything that the command rests on
+        has happened after it. Raises `Rejected` as the handler raised it, `InvalidCommand`, `InvalidEvent`, `Conflict`
+        when others were quicker every time, and `UnknownOutcome` (repeat it with that id as command_id).
         """
         _check_headers(headers)
         if command_id is not None:
             check_append_id(command_id)
+        if seen is not None:
+            check_position("seen", seen)
         request = Request(
             command_id=command_id,
             actor=actor,
@@ -73,8 +77,13 @@ class OpenApp:
             causation=causation,
             occurred_at=occurred_at,
             headers=headers or {},
+            seen=seen,
         )
-        return await self._executor.execute(command, request)
+        return (await self.perform(command, request)).receipt
+
+    async def perform(self, command: Command, request: Request) -> Done:
+        """As `execute`, for whoever answers for others: all that is known of who asks in, all that was done out."""
+        return await self._executor.perform(command, request)
 
     async def record(
         self,

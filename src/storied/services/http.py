@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 import msgspec
 
+from storied.domain.access import Principal
 from storied.errors import RequestRefused
 
 Scope = MutableMapping[str, Any]
@@ -43,15 +44,6 @@ class Headers:
         return [value.decode("latin-1").strip() for found, value in self.raw if found == wanted]
 
 
-class Caller(Protocol):
-    """Who sends a request, as its verifier found out."""
-
-    @property
-    def id(self) -> str:
-        """What stands as the actor of events."""
-        ...
-
-
 class Request:
     """One HTTP request. Nothing is parsed before it is asked for."""
 
@@ -77,7 +69,7 @@ class Request:
         self.method: str = scope["method"]
         self.headers = Headers(scope["headers"])
         self.path_params: dict[str, str] = {}
-        self.principal: Caller | None = None
+        self.principal: Principal | None = None
         self.request_id = ""
         self.traceparent: str | None = None
         self._receive = receive

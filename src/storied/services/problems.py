@@ -47,6 +47,7 @@ BY_CODE = {
         Problem(type="not-acceptable", status=406, title="There is no such representation"),
         Problem(type="too-slow", status=408, title="The body did not arrive in time"),
         Problem(type="disconnected", status=400, title="The client went away"),
+        Problem(type="unknown-position", status=412, title="The log has not reached this position"),
         Problem(type="outdated", status=412, title="Something came in between"),
         Problem(type="too-large", status=413, title="This is too large"),
         Problem(type="unsupported-media-type", status=415, title="The body is in another format"),
@@ -129,6 +130,8 @@ def problem_response(error: BaseException, request: Request | None = None) -> Re
     headers: list[Header] = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store")]
     if problem.retry_after is not None:
         headers.append((b"retry-after", b"%d" % problem.retry_after))
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     content |= _more(error)
     if isinstance(error, errors.RequestRefused):
         headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
@@ -142,6 +145,9 @@ def _more(error: BaseException) -> dict[str, Any]:
             return {"data": _encodable(error.data)} if error.data else {}
         case errors.RequestRefused():
             return error.data
+        case errors.Outdated():
+            between = [{"position": e.position, "type": e.type, "actor": e.actor} for e in error.between]
+            return {"seen": error.seen, "between": between, "more": error.more}
         case errors.NotCaughtUp():
             return {"view": error.view, "wanted": error.wanted, "position": error.position}
         case _:

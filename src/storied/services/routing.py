@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -27,6 +27,10 @@ class Template(msgspec.Struct, frozen=True):
     def path(self) -> str:
         """The path with its parameters in braces."""
         return "/" + "/".join(self.parts)
+
+    def filled(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        """The parts with these values in the places of the parameters."""
+        return tuple(values[part[1:-1]] if part.startswith("{") else part for part in self.parts)
 
 
 def parse_template(text: str, methods: Sequence[str] = METHODS) -> Template:

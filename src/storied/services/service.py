@@ -7,6 +7,7 @@ finished. What opens, and which routes there are, is the business of the command
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from time import perf_counter
@@ -21,6 +22,7 @@ from storied.services.routing import Router
 from storied.services.settings import Settings
 
 S = TypeVar("S")
+_log = logging.getLogger("storied.services")
 
 
 class Pipeline:
@@ -37,7 +39,9 @@ class Pipeline:
         """Finds out who asks, and whether they may ask now. The route is known; what it leads to is not looked at."""
 
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
-        """Hears how it ended: once for each request that was started. Raises nothing."""
+        """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
+        if status >= 500 and error is not None:
+            _log.error("request %s ended with %d", request.request_id, status, exc_info=error)
 
 
 class Opening(Generic[S]):

@@ -9,6 +9,10 @@ from storied.errors import DefinitionError
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names under which a machine reaches itself."""
+POSITION_HEADER = "Storied-Position"
+AFTER_HEADER = "Storied-After"
+POSITION_COOKIE = "storied-after"
+"""The cookie that says up to where its browser has written."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +28,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Bytes of a request's body."""
     body_seconds: float = 30.0
     """How long a client may take to send its body."""
+    kept_headers: frozenset[str] = frozenset()
+    """Headers of a command's request, in lower case, that its events keep and its handler sees in its context."""
+    position_cookie: bool = True
+    """Whether an answer to a command sets the cookie by which a browser reads its own writes."""
     url_limit: int = 8192
     """Bytes of a request's path and query."""
     header_limit: int = 16 * 1024

@@ -1,0 +1,146 @@
+"""What is wrong with a JSON value, field by field: a decoder stops at the first mistake, a client wants to know all.
+
+Fields that a Struct does not have are a mistake too, at any depth: what a client sends and nobody reads is lost.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+MOST_FAULTS = 50
+_AT = re.compile(r" - at `(?:key in )?(\$.*)`$")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One mistake: what it is, and where. `pointer` is a JSON pointer into the body, as the fragment of a URI."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+    header: str | None = None
+
+
+class Unfit(Exception):
+    """A value that does not fit; `faults` says why, each with its place."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+
+def pointer_to(*names: str | int) -> str:
+    """The JSON pointer through these names and indexes, as the fragment of a URI."""
+    parts = (str(name).replace("~", "~0").replace("/", "~1") for name in names)
+    return "#" + "".join("/" + quote(part, safe="!$&'()*+,;=:@-._~", errors="replace") for part in parts)
+
+
+def faults_of(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, ...]) -> list[Fault]:
+    """Everything in which the JSON value differs from the type *wanted*; *at* is where it stands in the body."""
+    found: list[Fault] = []
+    _collect(raw, wanted, at, found)
+    return found[:MOST_FAULTS]
+
+
+def holds_structs(wanted: Any) -> bool:
+    """Whether values of the type have fields: only then can there be one that is not known."""
+    wanted = _bare(wanted)
+    return _is_object(wanted) or any(holds_structs(part) for part in typing.get_args(wanted))
+
+
+def _collect(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, ...], found: list[Fault]) -> None:
+    error = _error(raw, wanted)
+    before = len(found)
+    if len(found) < MOST_FAULTS and (error is not None or holds_structs(wanted)):
+        _collect_inside(raw, _bare(wanted), at, found)
+    if error is not None and len(found) == before:
+        found.append(fault_of(error, at))
+
+
+def _collect_inside(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, ...], found: list[Fault]) -> None:
+    """The mistakes in the parts of the value, as far as it has parts of known types."""
+    if _is_object(wanted):
+        parts = _decoded(raw, dict[str, msgspec.Raw])
+        if parts is None:
+            return
+        for field in _fields(wanted):
+            part = parts.pop(field.encode_name, None)
+            if part is not None:
+                _collect(part, field.type, (*at, field.encode_name), found)
+            elif field.required:
+                found.append(missing((*at, field.encode_name)))
+        found += [unknown((*at, name)) for name in parts]
+        return
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin in (list, set, frozenset, typing.Sequence) or (origin is tuple and arguments[1:] == (...,)):
+        for index, part in enumerate(_decoded(raw, list[msgspec.Raw]) or ()):
+            _collect(part, arguments[0], (*at, index), found)
+    elif origin is dict:
+        for name, part in (_decoded(raw, dict[str, msgspec.Raw]) or {}).items():
+            _collect(part, arguments[1], (*at, name), found)
+
+
+def missing(at: tuple[str | int, ...]) -> Fault:
+    """The mistake of a field that is not there."""
+    return Fault("This field is required.", pointer_to(*at))
+
+
+def unknown(at: tuple[str | int, ...]) -> Fault:
+    """The mistake of a field that nobody reads."""
+    return Fault("There is no such field.", pointer_to(*at))
+
+
+def fault_of(error: Exception, at: tuple[str | int, ...]) -> Fault:
+    """The mistake that a decoder tells, with its place in the body."""
+    text = str(error)
+    place = _AT.search(text)
+    if place is not None:
+        text = text[: place.start()]
+        at = (*at, *(name or int(index) for name, index in _STEP.findall(place[1])))
+    return Fault(text.rstrip(".") + ".", pointer_to(*at))
+
+
+def _error(raw: bytes | msgspec.Raw, wanted: Any) -> Exception | None:
+    try:
+        msgspec.json.decode(raw, type=wanted)
+    except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+        return error
+    return None
+
+
+def _decoded(raw: bytes | msgspec.Raw, wanted: Any) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=wanted)
+    except msgspec.MsgspecError:
+        return None
+
+
+@cache
+def _fields(wanted: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(wanted)
+
+
+def _is_object(wanted: Any) -> bool:
+    """Whether it is a Struct that stands as a plain JSON object."""
+    if not (isinstance(wanted, type) and issubclass(wanted, msgspec.Struct)):
+        return False
+    config = wanted.__struct_config__
+    return not config.array_like and config.tag is None
+
+
+def _bare(wanted: Any) -> Any:
+    """The type without its marks, and without None beside it."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is typing.Annotated:
+        return _bare(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        others = [part for part in arguments if part is not types.NoneType]
+        return _bare(others[0]) if len(others) == 1 else wanted
+    return wanted
