@@ -140,7 +140,7 @@ class CommandEndpoint:
             headers.append((b"set-cookie", position_cookie(request, receipt.position).encode()))
         if self._key and receipt.count:
             parts = (*self.binding.template.filled(request.path_params), str(getattr(command, self._key)))
-            root = quote(request.scope.get("root_path", "").rstrip("/"))
+            root = quote(request.root)
             headers.append((b"location", (root + "".join("/" + quote(part, safe="") for part in parts)).encode()))
         return headers
 
