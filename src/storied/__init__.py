@@ -30,6 +30,7 @@ from storied.errors import (
 )
 from storied.opened import OpenApp
 from storied.projections.asking import Found, Range
+from storied.projections.reader import Reader
 from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.records import Receipt, Recorded
 
@@ -62,6 +63,7 @@ __all__ = [
     "Query",
     "QueryItem",
     "Range",
+    "Reader",
     "Receipt",
     "Recorded",
     "Rejected",

@@ -18,8 +18,10 @@ from storied.domain.times import At
 from storied.domain.views import View
 from storied.errors import InvalidEvent, InvalidQuery
 from storied.projections.asking import Found
+from storied.projections.reader import Reader
 from storied.projections.reporting import ViewReport
 from storied.projections.retrying import Retried
+from storied.projections.serving import WAIT_SECONDS, Then
 from storied.projections.views import Views
 from storied.store.appending import check_append_id
 from storied.store.checks import check_key, check_timeout
@@ -33,14 +35,15 @@ from storied.store.records import Receipt, Recorded
 
 N = TypeVar("N", bound=Entity)
 V = TypeVar("V", bound=View)
-WAIT_SECONDS = 5.0
 
 
 class OpenApp:
-    """An app with its store open. Made by ``app.open(url)``; `store` is the event store below it."""
+    """An app with its store open. Made by ``app.open(url)``; `store` is its event store, `reader` reads its views."""
 
-    def __init__(self, store: EventStore, executor: Executor, loader: Loader, views: Views, events: EventTypes) -> None:
-        self.store = store
+    def __init__(
+        self, store: EventStore, executor: Executor, loader: Loader, views: Views, reader: Reader, events: EventTypes
+    ) -> None:
+        self.store, self.reader = store, reader
         self._executor, self._loader, self._views, self._events = executor, loader, views, events
 
     async def execute(
@@ -162,6 +165,13 @@ class OpenApp:
         if by is not None:
             _check_name("by", by)
         return await self._views.count(view, criteria, by=by, after=after, at=at, timeout=timeout)
+
+    async def ask(
+        self, query: Callable[..., Any], /, *, after: int | None = None, timeout: float = WAIT_SECONDS, **arguments: Any
+    ) -> Any:
+        """What the query function answers, from views that have seen the position *after*, as for `get`."""
+        check_timeout(timeout)
+        return await self.reader.then(Then(after, timeout=timeout)).ask(query, **arguments)
 
     async def wait(self, view: type[View], position: int, *, timeout: float = WAIT_SECONDS) -> None:
         """Returns once the view has seen *position*. Raises `NotCaughtUp` and `ViewFailed`."""

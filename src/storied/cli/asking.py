@@ -13,7 +13,8 @@ from storied.cli.failures import UsageProblem
 from storied.cli.moments import add_at
 from storied.cli.places import add_app, add_store, load_app, store_url
 from storied.domain.views import View
-from storied.opened import WAIT_SECONDS, OpenApp
+from storied.opened import OpenApp
+from storied.projections.serving import WAIT_SECONDS
 from storied.store.moments import moment
 
 

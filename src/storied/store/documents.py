@@ -120,6 +120,19 @@ class Hit(msgspec.Struct, frozen=True):
     value: Scalar = None
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """One document as it is served: its JSON (None when there is none), and the checkpoint it stands at.
+
+    `log` is the identity of the log that the checkpoint counts in. `held` is the position of the event at which the
+    document stopped, when its key is parked.
+    """
+
+    document: bytes | None
+    position: int
+    log: str = ""
+    held: int | None = None
+
+
 class Edition(msgspec.Struct, frozen=True):
     """How one edition of a view is doing: how far it is, how many keys are parked, and what stopped it, if anything.
 
@@ -178,8 +191,16 @@ class ReadModels(Protocol):
     """What readers ask. Each verb speaks of one moment's state of the view's live edition, whatever code made it.
 
     They raise `NoSuchColumnError` when that edition lacks a field that the question names, and answer as from an empty
-    table at position 0 when the view has no edition yet.
+    table at position 0 when the view has no edition yet. Where read models were opened alone and are not there yet, or
+    not any more, they raise `StoreUnavailable` with code ``no-read-models``; they are asked for again each time.
     """
+
+    def peek(self, table: Table, key: str) -> Shown | None:
+        """The document at once, on the event loop; None where it has to be waited for, with `get`.
+
+        What is peeked at in one turn of the event loop may be of one moment. Nothing stays open beyond the next turn.
+        """
+        ...
 
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
         """The document's JSON, or None, and the position of the checkpoint it stands at."""
@@ -199,6 +220,14 @@ class ReadModels(Protocol):
 
     async def editions(self) -> list[Edition]:
         """Every edition of every view, by name, the live one first."""
+        ...
+
+    async def heartbeats(self) -> list[Heartbeat]:
+        """The last signs of life of each who keeps views up to date, by view, the youngest first."""
+        ...
+
+    async def aclose(self) -> None:
+        """Lets go of everything. Idempotent."""
         ...
 
 
@@ -272,14 +301,6 @@ class Heartbeats(Protocol):
         """Puts these signs, stamped with the time, in the place of all that the worker gave; none of them: it left."""
         ...
 
-    async def heartbeats(self) -> list[Heartbeat]:
-        """The last signs of each worker, by view, the youngest first."""
-        ...
-
 
 class Documents(ReadModels, Shelves, Snapshots, Heartbeats, Protocol):
     """Where views keep their documents, entities their snapshots, and workers their signs of life."""
-
-    async def aclose(self) -> None:
-        """Lets go of everything. Idempotent."""
-        ...

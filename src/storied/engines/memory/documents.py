@@ -21,6 +21,7 @@ from storied.store.documents import (
     Hit,
     Lookup,
     Parked,
+    Shown,
     SupersededError,
     Table,
 )
@@ -55,6 +56,17 @@ class MemoryDocuments:
         self._snapshots: dict[tuple[str, str], tuple[SnapshotKey, Snapshot]] = {}
         self._heartbeats: dict[str, list[Heartbeat]] = {}
         self._closed = False
+
+    def peek(self, table: Table, key: str) -> Shown:
+        """As the port says."""
+        shelf = self._live(table, ())
+        found, parked = shelf.documents.get(key), shelf.parked.get(key)
+        return Shown(
+            found[0].encode() if found else None,
+            shelf.checkpoint.position,
+            shelf.checkpoint.log,
+            parked.position if parked else None,
+        )
 
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
         """As the port says."""

@@ -57,6 +57,13 @@ INSERT OR REPLACE INTO snapshot (entity, id, fingerprint, log, state, position, 
 -- name: live_edition
 SELECT number, definition, position FROM edition WHERE view = ? AND live;
 
+-- name: glance_at_edition
+SELECT number, position, log, EXISTS (SELECT 1 FROM parked AS p WHERE p.edition = number)
+FROM edition WHERE view = ? AND live;
+
+-- name: glance_at_parked
+SELECT position FROM parked WHERE edition = ? AND key = ?;
+
 -- name: own_edition
 SELECT number, live, position, log, digest, freed FROM edition WHERE view = ? AND definition = ?;
 
