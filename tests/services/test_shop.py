@@ -75,7 +75,7 @@ async def test_an_order_lives_over_http() -> None:
 async def test_every_route_is_served() -> None:
     """None of the commands of the shop is without one, and none of the routes leads nowhere."""
     async with command_service(app, "memory://") as service:
-        served = {route.template.text for route in service.router.routes}
+        served = {route.template.text for route in service.router.routes if not route.open}
         assert served == {text for command in app.handlers for text in app.routes[command]}
         for text in served:
             answer = await send(service, text.replace("{", "").replace("}", ""))
