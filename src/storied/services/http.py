@@ -74,6 +74,7 @@ class Request:
         "method",
         "path_params",
         "principal",
+        "repeat_key",
         "request_id",
         "route",
         "scope",
@@ -94,6 +95,8 @@ class Request:
         self.route = ""
         """The path of its route, with parameters in braces, once that is known."""
         self.span: Any = None
+        self.repeat_key: str | None = None
+        """The Idempotency-Key under which the request may be repeated, once it may have stored something."""
         self._receive = receive
         self._body_limit, self._body_seconds = body_limit, body_seconds
         self._body: bytes | None = None
