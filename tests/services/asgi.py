@@ -29,6 +29,7 @@ def scope_of(
 ) -> Scope:
     """The scope of a request as a server makes it."""
     raw, _, query = target.partition("?")
+    given = {"Host": "127.0.0.1"} | {name.title(): value for name, value in (headers or {}).items()}
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -39,7 +40,7 @@ def scope_of(
         "raw_path": raw.encode("latin-1"),
         "query_string": query.encode("latin-1"),
         "root_path": root_path,
-        "headers": [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in (headers or {}).items()],
+        "headers": [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in given.items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
         "state": {},

@@ -14,10 +14,9 @@ import pytest
 from storied import App, Command, DefinitionError, OpenApp, Principal, UnknownOutcome
 from storied.commands.execute import Done
 from storied.commands.execute import Request as Asked
+from storied.domain.access import CredentialHeaders
 from storied.errors import StoreUnavailable
 from storied.services.commands import CommandService, command_service
-from storied.services.http import Request
-from storied.services.service import Pipeline
 from storied.services.settings import Settings
 from storied.store.port import EventStore
 from tests.services.asgi import Sent, Wire, ask, scope_of
@@ -46,12 +45,16 @@ async def open_account(service: CommandService, account: str = "a", owner: str =
     return await send(service, "POST /accounts", {"account": account, "owner": owner}, **headers)
 
 
-class As(Pipeline):
-    """A pipeline that takes the header X-User for the principal, whose role is called the same."""
+class Named:
+    """Takes the header X-User for the principal, whose role is called the same."""
 
-    async def admit(self, request: Request) -> None:
-        name = request.headers.get("x-user")
-        request.principal = Principal(name, frozenset({name})) if name else None
+    async def verify(self, headers: CredentialHeaders) -> Principal | None:
+        """Whoever it names."""
+        name = headers.get("x-user")
+        return Principal(name, frozenset({name})) if name else None
+
+
+AS = Settings(verifier=Named())
 
 
 # --- what changed ------------------------------------------------------------------------------------
@@ -150,7 +153,7 @@ async def test_a_handler_s_mistake_is_the_server_s() -> None:
 
 async def test_events_say_who_and_why_and_for_which_request(url: str) -> None:
     """From the server's own knowledge: nothing of it can be sent by the client."""
-    async with command_service(ledger, url, pipeline=As()) as service:
+    async with command_service(ledger, url, settings=AS) as service:
         answer = await open_account(service, X_User="anna")
         [record] = await service.opening.value.store.read().list()
     assert (record.actor, record.metadata.command) == ("anna", "OpenAccount")
@@ -173,7 +176,7 @@ async def test_a_command_is_for_those_whom_a_rule_allows_it() -> None:
     app = App("guarded")
     app.command("POST /accounts")(open_account_handler)
     app.allow(OpenAccount, to="clerk", when=lambda principal, command: command.owner != "eve")
-    async with command_service(app, "memory://", pipeline=As()) as service:
+    async with command_service(app, "memory://", settings=AS) as service:
         unknown = await open_account(service)
         assert (unknown.status, unknown.headers["www-authenticate"]) == (401, "Bearer")
         assert (await send(service, "POST /accounts", {"x": 1}, X_User="guest")).status == 403
@@ -219,7 +222,7 @@ async def test_a_key_with_another_request_is_refused(url: str) -> None:
 
 async def test_a_key_is_its_principal_s_and_its_route_s(url: str) -> None:
     """The same key of somebody else, or elsewhere, is another one."""
-    async with command_service(ledger, url, pipeline=As()) as service:
+    async with command_service(ledger, url, settings=AS) as service:
         assert (await open_account(service, "a", X_User="anna", Idempotency_Key="k")).status == 201
         assert (await open_account(service, "b", X_User="ben", Idempotency_Key="k")).status == 201
         assert (await send(service, "DELETE /accounts/a", X_User="anna", Idempotency_Key="k")).status == 200
@@ -281,10 +284,10 @@ async def test_a_client_that_is_up_to_date_is_served(url: str) -> None:
 
 async def test_a_client_that_is_not_is_told_what_came_in_between(url: str) -> None:
     """And nothing is stored."""
-    async with command_service(ledger, url, pipeline=As()) as service:
-        first = await open_account(service)
+    async with command_service(ledger, url, settings=AS) as service:
+        first = await open_account(service, X_User="ann")
         await send(service, "POST /accounts/a/payments", {"amount": "5"}, X_User="ben")
-        answer = await send(service, "PUT /accounts/a", {"owner": "x"}, If_Match=first.headers["etag"])
+        answer = await send(service, "PUT /accounts/a", {"owner": "x"}, If_Match=first.headers["etag"], X_User="ann")
         assert await service.opening.value.store.head() == 2
     assert (answer.status, answer.json["code"], answer.json["seen"]) == (412, "outdated", 1)
     assert answer.json["between"] == [{"position": 2, "type": "Paid", "actor": "ben"}]

@@ -12,7 +12,7 @@ import pytest
 from storied import Rejected
 from storied.errors import StoreClosed, StoreUnavailable
 from storied.services.http import Answer, Message, Request, Response, Stream
-from storied.services.routing import Router, parse_template
+from storied.services.routing import Route, Router, parse_template
 from storied.services.service import Opening, Pipeline, Service
 from storied.services.settings import Settings
 from tests.services.asgi import Wire, ask, scope_of
@@ -220,10 +220,10 @@ async def test_each_step_of_the_pipeline_may_refuse() -> None:
 
     class Closed(Pipeline):
         def guard(self, request: Request) -> None:
-            if request.headers.get("host") is None:
+            if request.headers.get("host") != "a":
                 raise Rejected("no-host")
 
-        async def admit(self, request: Request) -> None:
+        async def admit(self, request: Request, route: Route) -> None:
             raise Rejected("nobody")
 
     async with service_of(hello, Store().open, pipeline=Closed()) as service:

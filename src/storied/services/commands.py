@@ -20,11 +20,13 @@ from storied.errors import InvalidQuery, RequestRefused, StoreError, UnknownOutc
 from storied.opened import OpenApp
 from storied.services.awaiting import wait_for_views
 from storied.services.binding import Binding
+from storied.services.gate import Gate
+from storied.services.health import Readiness, add_health
 from storied.services.http import Header, Request, Response
 from storied.services.preconditions import command_id_of, expected_position, idempotency_key, wish
 from storied.services.problems import problem_response
 from storied.services.routing import Router, parse_template
-from storied.services.service import Opening, Pipeline, Service
+from storied.services.service import Opening, Service
 from storied.services.settings import POSITION_COOKIE, POSITION_HEADER, Settings
 from storied.store.records import Receipt
 
@@ -52,13 +54,21 @@ class Changed(msgspec.Struct):
 class CommandService(Service[OpenApp]):
     """The commands of an app over HTTP. Made by `command_service`."""
 
+    def __init__(self, router: Router, opening: Opening[OpenApp], settings: Settings, gate: Gate) -> None:
+        super().__init__(router, opening, settings, gate)
+        self.gate = gate
+
+    async def readied(self) -> Readiness:
+        """Whether commands can be decided: the log answers."""
+        return Readiness(True, head=await (await self.opening.get()).store.head())
+
 
 def command_service(
     app: App,
     where: str | OpenApp,
     *,
     settings: Settings | None = None,
-    pipeline: Pipeline | None = None,
+    gate: Gate | None = None,
     views: bool = True,
 ) -> CommandService:
     """The commands of *app* that have routes, as an ASGI application.
@@ -67,11 +77,14 @@ def command_service(
     ``views=False`` another process keeps the views of the store up to date. Raises `DefinitionError`.
     """
     opening = Opening(lambda: _opened(app, where, views))
-    service = CommandService(Router(), opening, settings or Settings(), pipeline)
+    settings = settings or Settings()
+    gate = gate or Gate(app, settings)
+    service = CommandService(Router(), opening, settings, gate)
     for command in app.handlers:
         for text in app.routes[command]:
             template = parse_template(text, COMMAND_METHODS)
-            service.router.add(template, CommandEndpoint(service, app, Binding(command, template)))
+            service.router.add(template, CommandEndpoint(service, app, Binding(command, template)), command)
+    add_health(service.router, gate, service.readied)
     return service
 
 
@@ -108,6 +121,7 @@ class CommandEndpoint:
             receipt, events = await _performed(shop, command, asked)
         except UnknownOutcome as error:
             return _repeatable(problem_response(error, request), given)
+        self.service.gate.meters.stored(receipt.count)
         headers = self._headers(command, request, receipt)
         if wanted is not None:
             types, limit = {event.type for event in events}, self.service.settings.wait_limit
@@ -118,12 +132,16 @@ class CommandEndpoint:
 
     def _asked(self, request: Request, key: str, seen: int | None, *, fresh: bool) -> Asked:
         actor = None if request.principal is None else request.principal.id
-        kept = self.service.settings.kept_headers
+        headers = {} if request.traceparent is None else {"traceparent": request.traceparent}
+        for name in self.service.settings.kept_headers:
+            text = request.headers.get(name)
+            if text is not None:
+                headers[name] = text
         return Asked(
             command_id=command_id_of(actor or "", self.binding.template.text, key),
             actor=actor,
             correlation=request.request_id or None,
-            headers={name: text for name in kept if (text := request.headers.get(name)) is not None} if kept else {},
+            headers=headers,
             seen=seen,
             fresh=fresh,
         )

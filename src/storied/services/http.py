@@ -6,8 +6,9 @@ Everything comes from ASGI and goes back to it; no framework, no routes, no poli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, MutableMapping
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
@@ -26,13 +27,29 @@ Header = tuple[bytes, bytes]
 class Headers:
     """The headers of a request, found by name in any case."""
 
-    __slots__ = ("raw",)
+    __slots__ = ("_table", "raw")
 
-    def __init__(self, raw: Iterable[Header]) -> None:
+    def __init__(self, raw: Collection[Header]) -> None:
         self.raw = raw
+        self._table: dict[bytes, bytes] | None = None
 
-    def get(self, name: str) -> str | None:
+    @property
+    def table(self) -> dict[bytes, bytes]:
+        """The values by name in lower case; of one that came several times, the last."""
+        if self._table is None:
+            self._table = dict(self.raw)
+        return self._table
+
+    @property
+    def size(self) -> int:
+        """Bytes in all names and values."""
+        return sum(map(len, chain.from_iterable(self.raw)))
+
+    def get(self, name: str, /) -> str | None:
         """The header's value; the values of one that came several times, joined by commas; None without any."""
+        if len(self.table) == len(self.raw):
+            value = self.table.get(name.lower().encode("latin-1"))
+            return None if value is None else value.decode("latin-1").strip()
         values = self.getall(name)
         if not values:
             return None
@@ -58,7 +75,9 @@ class Request:
         "path_params",
         "principal",
         "request_id",
+        "route",
         "scope",
+        "span",
         "traceparent",
     )
 
@@ -72,6 +91,9 @@ class Request:
         self.principal: Principal | None = None
         self.request_id = ""
         self.traceparent: str | None = None
+        self.route = ""
+        """The path of its route, with parameters in braces, once that is known."""
+        self.span: Any = None
         self._receive = receive
         self._body_limit, self._body_seconds = body_limit, body_seconds
         self._body: bytes | None = None

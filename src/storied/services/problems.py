@@ -55,6 +55,9 @@ BY_CODE = {
         Problem(type="too-large", status=413, title="This is too large"),
         Problem(type="unsupported-media-type", status=415, title="The body is in another format"),
         Problem(type="bad-host", status=421, title="This server does not answer for the host"),
+        Problem(type="uri-too-long", status=414, title="The URL is too long"),
+        Problem(type="headers-too-large", status=431, title="The headers are too large"),
+        Problem(type="deadline", status=503, title="It took too long", retry_after=1),
         Problem(type="too-many-requests", status=429, title="Too many requests"),
         Problem(
             type="no-read-models",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from storied.domain.access import Subject
 from storied.errors import DefinitionError, RequestRefused
 from storied.services.http import Endpoint
 
@@ -57,10 +58,16 @@ def parse_template(text: str, methods: Sequence[str] = METHODS) -> Template:
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A template and what answers it."""
+    """A template and what answers it.
+
+    *subject* is what an app's rules are asked about; without one, a route is for those who operate the services. An
+    *open* route is for everybody, whatever the rules say.
+    """
 
     template: Template
     endpoint: Endpoint
+    subject: Subject | None = None
+    open: bool = False
 
 
 class _Node:
@@ -81,9 +88,11 @@ class Router:
         self._root = _Node()
         self.routes: list[Route] = []
         for route in routes:
-            self.add(route.template, route.endpoint)
+            self.add(route.template, route.endpoint, route.subject, open=route.open)
 
-    def add(self, template: Template, endpoint: Endpoint) -> None:
+    def add(
+        self, template: Template, endpoint: Endpoint, subject: Subject | None = None, *, open: bool = False
+    ) -> None:
         """Adds a route. Raises `DefinitionError` when another one answers the same requests."""
         node = self._root
         for part in template.parts:
@@ -96,7 +105,7 @@ class Router:
             raise DefinitionError(
                 f"routes {other.template.text!r} and {template.text!r} are the same to a client. Change one."
             )
-        node.routes[template.method] = route = Route(template, endpoint)
+        node.routes[template.method] = route = Route(template, endpoint, subject, open)
         self.routes.append(route)
 
     def match(self, method: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]]:

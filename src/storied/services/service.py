@@ -16,13 +16,18 @@ from typing import Any, Generic, Self, TypeVar
 
 from storied.domain.ids import new_id
 from storied.errors import RequestRefused, StoreClosed
+from storied.services.guarding import Deadlines
 from storied.services.http import Answer, Receive, Request, Response, Scope, Send, send_response, send_stream
 from storied.services.problems import problem_response
-from storied.services.routing import Router
+from storied.services.routing import Route, Router
 from storied.services.settings import Settings
 
 S = TypeVar("S")
 _log = logging.getLogger("storied.services")
+_LATE = (
+    "The request took longer than this server allows. A command may or may not be stored: repeat it with the same "
+    "Idempotency-Key. Ask for less at once."
+)
 
 
 class Pipeline:
@@ -35,8 +40,8 @@ class Pipeline:
     def guard(self, request: Request) -> None:
         """Refuses what is refused whatever it asks for: its host, its origin, its size."""
 
-    async def admit(self, request: Request) -> None:
-        """Finds out who asks, and whether they may ask now. The route is known; what it leads to is not looked at."""
+    async def admit(self, request: Request, route: Route) -> None:
+        """Finds out who asks, and whether they may come to the route, and now; the single case is not looked at."""
 
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
         """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
@@ -112,6 +117,7 @@ class Service(Generic[S]):
     ) -> None:
         self.router, self.opening, self.settings = router, opening, settings
         self.pipeline = pipeline or Pipeline()
+        self._deadlines = Deadlines(settings.deadline)
         self._ending = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,10 +181,19 @@ class Service(Generic[S]):
         if request.method == "OPTIONS":
             return self._options(request)
         route, request.path_params = self.router.match(request.method, request.segments)
-        await self.pipeline.admit(request)
-        if not self.opening.is_open:
-            await self.opening.get()
-        return await route.endpoint(request)
+        request.route = route.template.path
+        task = self._deadlines.begin()
+        try:
+            await self.pipeline.admit(request, route)
+            if not self.opening.is_open and not route.open:
+                await self.opening.get()
+            return await route.endpoint(request)
+        except asyncio.CancelledError:
+            if self._deadlines.end(task):
+                raise RequestRefused("deadline", _LATE) from None
+            raise
+        finally:
+            self._deadlines.end(task)
 
     def _options(self, request: Request) -> Response:
         """What the path takes."""

@@ -37,8 +37,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     header_limit: int = 16 * 1024
     """Bytes of a request's headers."""
     header_count: int = 100
-    nesting: int = 64
-    """Levels of lists and objects in a request's body."""
     page_limit: int = 1000
     """Documents in one page of a list."""
     wait_limit: float = 30.0
@@ -59,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a view may be behind before a query service is not ready; None: as many as it likes."""
 
     def __post_init__(self) -> None:
-        at_least_one = ("body_limit", "url_limit", "header_limit", "header_count", "nesting", "page_limit", "burst")
+        at_least_one = ("body_limit", "url_limit", "header_limit", "header_count", "page_limit", "burst")
         wrong = [name for name in at_least_one if getattr(self, name) < 1]
         positive = ("body_seconds", "wait_limit", "deadline", "heartbeat_limit")
         wrong += [name for name in positive if not 0 < getattr(self, name) < float("inf")]
