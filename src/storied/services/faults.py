@@ -49,6 +49,24 @@ def faults_of(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, ...]) 
     return found[:MOST_FAULTS]
 
 
+def has_strangers(value: Any, sent: Any) -> bool:
+    """Whether what was *sent*, and is now the *value*, has a member anywhere that no Struct of the value knows."""
+    if isinstance(value, msgspec.Struct):
+        if not isinstance(sent, dict):
+            return False
+        names = _names(type(value))
+        if not sent.keys() <= names.keys():
+            return True
+        return any(has_strangers(getattr(value, names[key]), part) for key, part in sent.items() if names[key])
+    if isinstance(sent, list):
+        if isinstance(value, (list, tuple)):
+            return any(map(has_strangers, value, sent))
+        return isinstance(value, (set, frozenset)) and any(isinstance(one, msgspec.Struct) for one in value)
+    if isinstance(sent, dict) and isinstance(value, dict):
+        return any(map(has_strangers, value.values(), sent.values()))
+    return False
+
+
 def holds_structs(wanted: Any) -> bool:
     """Whether values of the type have fields: only then can there be one that is not known."""
     wanted = _bare(wanted)
@@ -125,6 +143,14 @@ def _decoded(raw: bytes | msgspec.Raw, wanted: Any) -> Any:
 @cache
 def _fields(wanted: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
     return msgspec.structs.fields(wanted)
+
+
+@cache
+def _names(cls: type[msgspec.Struct]) -> dict[str, str]:
+    """The fields by their names on the wire; the tag of a union has no field."""
+    names = {field.encode_name: field.name for field in _fields(cls)}
+    tag = cls.__struct_config__.tag_field
+    return names if tag is None else names | {tag: ""}
 
 
 def _is_object(wanted: Any) -> bool:
