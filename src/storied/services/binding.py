@@ -17,14 +17,15 @@ from storied.domain.commands import Command
 from storied.domain.showing import shown
 from storied.errors import DefinitionError, InvalidEvent, RequestRefused
 from storied.services.faults import (
+    MOST_FAULTS,
     Fault,
     Unfit,
     fault_of,
     faults_of,
-    has_strangers,
     holds_structs,
     missing,
     pointer_to,
+    strangers,
     unknown,
 )
 from storied.services.http import Request
@@ -194,10 +195,10 @@ def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
         value = field.decoder.decode(raw)
     except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
         raise Unfit(faults_of(raw, field.type, (field.key,)) or [fault_of(error, (field.key,))]) from None
-    if field.strict and has_strangers(value, sent):
-        faults = faults_of(raw, field.type, (field.key,))
+    if field.strict:
+        faults = strangers(value, sent, (field.key,))
         if faults:
-            raise Unfit(faults)
+            raise Unfit(faults[:MOST_FAULTS])
     return value
 
 
