@@ -40,7 +40,7 @@ def test_a_type_of_problem_means_one_thing() -> None:
 
 def test_every_error_has_a_problem_that_is_not_internal_unless_it_is_ours() -> None:
     """An error of the tree is told as what it is; only what no client can help is told as internal."""
-    ours = {"DefinitionError", "DecodeError", "ViewError", "ViewFailed", "KeyParked", "StoreError", "StoreCorrupt"}
+    ours = {"DefinitionError", "DecodeError", "ViewError", "StoreError", "StoreCorrupt"}
     found = {
         cls.__name__
         for cls in _below(StoriedError)

@@ -348,6 +348,15 @@ async def test_nobody_waits_longer_than_the_setting(url: str) -> None:
         assert answer.headers["preference-applied"].startswith("wait=0.01;")
 
 
+async def test_a_wait_outlasts_the_deadline_of_requests(url: str) -> None:
+    """The command is stored, so there is nothing left to be late with; the wait has a bound of its own."""
+    settings = Settings(deadline=0.05, wait_limit=0.2)
+    async with command_service(ledger, url, views=False, settings=settings) as service:
+        answer = await open_account(service, Prefer="wait=5")
+        assert answer.status == 201
+        assert answer.headers["preference-applied"] == 'wait=0.2; views=""; late="AccountPage"'
+
+
 # --- the cookie ----------------------------------------------------------------------------------------
 
 

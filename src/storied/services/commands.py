@@ -117,6 +117,7 @@ class CommandEndpoint:
         self.service.gate.meters.stored(receipt.count)
         headers = self._headers(command, request, receipt)
         if wanted is not None:
+            self.service.release()
             types, limit = {event.type for event in events}, self.service.settings.wait_limit
             applied = await wait_for_views(shop, self.app.views, receipt.position, types, wanted, limit)
             headers.append((b"preference-applied", applied.encode()))

@@ -116,7 +116,8 @@ class Request:
     @property
     def root(self) -> str:
         """The path at which the service is mounted, decoded: empty at the root."""
-        whole, below = unquote(self._raw_path.decode("latin-1")), self.path
+        raw, below = self._raw_path, self.path
+        whole = unquote(raw.decode("latin-1")) if b"%" in raw else raw.decode("latin-1")
         if whole.endswith(below):
             return whole[: len(whole) - len(below)]
         root: str = self.scope.get("root_path", "")
