@@ -233,9 +233,9 @@ def _sorted_forwards(connection: Any, query: Query, span: Span, until: int) -> l
 _matching = paging._matching
 
 
-def _first_branch(query: Query, after: int, until: int, limit: int, *, backwards: bool = False) -> Iterable[Any]:
+def _first_branch(query: Query, part: querying.Part, limit: int, *, backwards: bool = False) -> Iterable[Any]:
     """Of the statements of a wide query the first is asked."""
-    return _position_selects(query, after, until, limit, backwards=backwards)[:1]
+    return _position_selects(query, part, limit, backwards=backwards)[:1]
 
 
 _position_selects = querying.position_selects
