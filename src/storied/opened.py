@@ -207,8 +207,14 @@ class OpenApp:
 
         A record stands for an event whose type the app does not know. Raises `DecodeError`.
         """
-        async for page in self.store.read(query, after=after, until=until).pages():
-            yield self._events.decode_all(page.events)
+        start = after
+        async for contents in self.store.read(query, after=after, until=until).contents():
+            events: list[Any] = self._events.decode_contents(contents)
+            if None in events:
+                records = await self.store.read(query, after=start, until=contents.through).list()
+                events = [record if event is None else event for event, record in zip(events, records, strict=True)]
+            yield events
+            start = contents.through
 
     def decode(self, record: Recorded) -> Event | Recorded:
         """The record's event in today's shape; the record itself when the app does not know its type.

@@ -67,7 +67,7 @@ FIRST_FORMAT = """
     DROP VIEW tagged; DROP TABLE indexed; DELETE FROM store WHERE name = 'checksum';
     UPDATE store SET value = 1 WHERE name = 'format';
 """
-"""From a file of today's format to one of format 1, as later versions of that wrote it but for the checksum of its facts."""
+"""From a file of today's format to one of format 1."""
 
 
 @pytest.mark.parametrize("older", ["", "ALTER TABLE append DROP COLUMN checksum"])

@@ -7,6 +7,7 @@ before it is history. Decoding upcasts old payloads version by version, as dicts
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from storied.domain.showing import shown
 from storied.domain.tags import canonical_tags
 from storied.errors import DecodeError, DefinitionError, InvalidEvent
 from storied.store.checks import check_json, check_type_name, check_version, too_deep
+from storied.store.reading import Content, Contents
 from storied.store.records import CHECKED, CheckedText, Metadata, NewEvent, Recorded, check_metadata, encode_metadata
 
 _encoder = msgspec.json.Encoder()
@@ -166,8 +168,26 @@ class EventTypes:
         known = self.by_name.get
         return [record if (spec := known(record.type)) is None else decode_as(spec, record) for record in records]
 
+    def decode_contents(self, contents: Contents) -> list[Event | None]:
+        """Each event as `decode` gives it, and None for one whose type is not known here."""
+        known = self.by_name.get
+        events: list[Event | None] = []
+        for place, (name, version, data) in enumerate(
+            zip(contents.types, contents.versions, contents.payloads, strict=True)
+        ):
+            spec = known(name)
+            if spec is None:
+                events.append(None)
+                continue
+            if version == spec.version:
+                with suppress(Exception):  # whatever it is, decode_as words it
+                    events.append(spec.decoder.decode(data))
+                    continue
+            events.append(decode_as(spec, Content(contents.positions[place], name, version, data)))
+        return events
 
-def decode_as(spec: EventSpec, record: Recorded) -> Event:
+
+def decode_as(spec: EventSpec, record: Recorded | Content) -> Event:
     """The record as an event of the class that *spec* describes, upcast where its version is older.
 
     Raises `DecodeError` when it does not fit, an upcaster is missing or fails, or its version is newer than the class.
@@ -203,5 +223,5 @@ def decode_as(spec: EventSpec, record: Recorded) -> Event:
         raise _undecodable(record, f"after upcasting, {error!r}") from error
 
 
-def _undecodable(record: Recorded, reason: str) -> DecodeError:
+def _undecodable(record: Recorded | Content, reason: str) -> DecodeError:
     return DecodeError(position=record.position, type=record.type, version=record.version, reason=reason)

@@ -83,15 +83,5 @@ INSERT INTO append (id, position, count, fingerprint, checksum)
 SELECT a.id, a.position, a.count, a.fingerprint
 FROM json_each(?) AS wanted CROSS JOIN append AS a ON a.id = wanted.value;
 
--- name: read_all
-SELECT position, id, type, version, tags, data, metadata, recorded_at, digest
-FROM event WHERE position > ? AND position <= ? ORDER BY position LIMIT ?;
-
--- name: read_all_backwards
-SELECT position, id, type, version, tags, data, metadata, recorded_at, digest
-FROM event WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT ?;
-
--- name: read_positions
--- The events at the positions in a JSON array, in the array's order.
-SELECT e.position, e.id, e.type, e.version, e.tags, e.data, e.metadata, e.recorded_at, e.digest
-FROM json_each(?) wanted CROSS JOIN event e ON e.position = wanted.value ORDER BY wanted.key;
+-- name: read_one
+SELECT position, id, type, version, tags, data, metadata, recorded_at, digest FROM event WHERE position = ?;

@@ -1,7 +1,7 @@
 """From a query to SQL over the two indexes: each item becomes index ranges, merged in the order of the log. Pure.
 
-The tag index is `event_tag` up to a mark, and the connection's own tail beyond it (see `tagging`). So a question about a
-stretch of the log has a part for each, which follow one another.
+The tag index is `event_tag` up to a mark, and the connection's own tail beyond it (see `tagging`). So a question about
+a stretch of the log has a part for each, which follow one another.
 """
 
 from __future__ import annotations
@@ -60,16 +60,51 @@ def position_selects(query: Query, part: Part, limit: int, *, backwards: bool = 
     return selects
 
 
-def events_of_stream(item: QueryItem, part: Part, limit: int, *, backwards: bool = False) -> Select:
+RECORD = "e.position, e.id, e.type, e.version, e.tags, e.data, e.metadata, e.recorded_at, e.digest"
+"""The columns of a whole event."""
+CONTENT = "e.position, e.type, e.version, e.data"
+"""The columns that folding needs."""
+SEPARATOR = "\x1f"
+"""Stands between packed values; none of them can hold it, since it cannot be printed and JSON has to escape it."""
+
+
+def events_of_stream(columns: str, item: QueryItem, part: Part, limit: int, *, backwards: bool = False) -> Select:
     """The events of one stream in that part of the log, in order: the shape that every entity is loaded by."""
     order = "DESC" if backwards else "ASC"
     sql = (
-        "SELECT e.position, e.id, e.type, e.version, e.tags, e.data, e.metadata, e.recorded_at, e.digest "
+        f"SELECT {columns} "
         f"FROM {part.index} AS t CROSS JOIN event AS e ON e.position = t.position "
         f"WHERE t.tag = ? AND t.position > ? AND t.position <= ?{_types_filter(item.types)} "
         f"ORDER BY t.position {order} LIMIT ?"
     )
     return Select(sql, (item.tags[0], part.after, part.until, *item.types, limit))
+
+
+def events_between(columns: str, after: int, until: int, limit: int, *, backwards: bool = False) -> Select:
+    """Every event of the stretch, in order."""
+    order = "DESC" if backwards else "ASC"
+    sql = (
+        f"SELECT {columns} FROM event AS e WHERE e.position > ? AND e.position <= ? ORDER BY e.position {order} LIMIT ?"
+    )
+    return Select(sql, (after, until, limit))
+
+
+def events_at(columns: str, positions: list[int]) -> Select:
+    """The events at these positions, in the order given."""
+    sql = (
+        f"SELECT {columns} FROM json_each(?) AS wanted CROSS JOIN event AS e ON e.position = wanted.value "
+        "ORDER BY wanted.key"
+    )
+    return Select(sql, (str(positions),))
+
+
+def packed(contents: Select) -> Select:
+    """One row for all contents that the statement gives, in its order: how many, and each column as one text.
+
+    Each row of a statement costs a turn with Python's global lock, which a busy event loop makes long.
+    """
+    texts = ", ".join(f"group_concat({name}, '{SEPARATOR}')" for name in ("position", "type", "version", "data"))
+    return Select(f"SELECT count(*), {texts} FROM ({contents.sql})", contents.parameters)
 
 
 def stream_matches(types: tuple[str, ...], streams: list[tuple[str, int]], mark: int) -> Select:

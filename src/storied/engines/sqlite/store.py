@@ -25,7 +25,7 @@ from storied.engines.sqlite.connection import (
     unavailable,
 )
 from storied.engines.sqlite.lane import Lane
-from storied.engines.sqlite.paging import LogConnection, Read, read_page, run_reads
+from storied.engines.sqlite.paging import LogConnection, Read, read_contents, read_page, run_reads
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.waiting import WaitingRoom
@@ -42,12 +42,15 @@ from storied.store.appending import (
 from storied.store.auditing import Remembered, TagRow
 from storied.store.port import Conditions
 from storied.store.query import Query
-from storied.store.reading import Page, Reading, Span, Subscription
+from storied.store.reading import Contents, Page, Reading, Span, Subscription
 from storied.store.records import NewEvent, Receipt, Recorded
 from storied.store.searching import LogFacts, Stream, StreamQuery, check_stream_query
 
 FORMAT = 2
 """The version of the file's layout. Files of format 1 are brought to it when they are opened."""
+
+HALVE = 32
+"""Appends from which on a batch is worth two commits."""
 
 _SQL = statements("log.sql")
 T = TypeVar("T")
@@ -59,7 +62,9 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.identity = ""
-        self._writer: Lane[Writer, AppendRequest] = Lane(f"storied-writer-{path.name}", Writer.run, _close_writer)
+        self._writer: Lane[Writer, AppendRequest] = Lane(
+            f"storied-writer-{path.name}", Writer.run, _close_writer, halve=HALVE
+        )
         self._reader: Lane[LogConnection, Read] = Lane(f"storied-reader-{path.name}", run_reads, LogConnection.close)
         self._room = WaitingRoom(self.head)
 
@@ -183,6 +188,10 @@ class SqliteStore:
     async def page(self, query: Query, span: Span) -> Page:
         """One page, as `PageSource` says."""
         return await self._read(lambda connection: read_page(connection, query, span))
+
+    async def contents(self, query: Query, span: Span) -> Contents:
+        """As `PageSource` says."""
+        return await self._read(lambda connection: read_contents(connection, query, span))
 
     async def changed(self, position: int) -> None:
         """As `PageSource` says."""

@@ -3,7 +3,8 @@
 A tag that comes in no order touches a page of its own in the index. Were each append to write there, most of what it
 wrote would be such pages, the more the longer the log. So `event_tag` is complete up to a mark only, which stands in
 the same file. The entries of later events every connection keeps in a temporary table, which it fills from the events
-themselves; and with each commit the writer moves some of them, in the order of the index, where neighbours share a page.
+themselves; and with each commit the writer moves some of them, in the order of the index, where neighbours share a
+page.
 
 The mark moves when all entries up to a position are in. Whatever happens in between, entries of later events in the
 index are of no consequence: readers take from it what lies up to the mark, and the rest from their tail.

@@ -246,7 +246,7 @@ def _first_matches(
 
 
 def _read_one(connection: apsw.Connection, position: int) -> Recorded:
-    row: Any = connection.execute(_SQL["read_all"], (position - 1, position, 1)).fetchone()
+    row: Any = connection.execute(_SQL["read_one"], (position,)).fetchone()
     return Recorded(*row)
 
 
