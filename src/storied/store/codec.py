@@ -7,7 +7,6 @@ before it is history. Decoding upcasts old payloads version by version, as dicts
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -171,20 +170,17 @@ class EventTypes:
     def decode_contents(self, contents: Contents) -> list[Event | None]:
         """Each event as `decode` gives it, and None for one whose type is not known here."""
         known = self.by_name.get
-        events: list[Event | None] = []
-        for place, (name, version, data) in enumerate(
-            zip(contents.types, contents.versions, contents.payloads, strict=True)
-        ):
-            spec = known(name)
-            if spec is None:
-                events.append(None)
-                continue
-            if version == spec.version:
-                with suppress(Exception):  # whatever it is, decode_as words it
-                    events.append(spec.decoder.decode(data))
-                    continue
-            events.append(decode_as(spec, Content(contents.positions[place], name, version, data)))
-        return events
+        kinds = {kind: known(kind[0]) for kind in set(zip(contents.types, contents.versions, strict=True))}
+        if all(spec is not None and version == spec.version for (_, version), spec in kinds.items()):
+            decoders = {name: spec.decoder.decode for (name, _), spec in kinds.items() if spec is not None}
+            try:
+                return [decoders[name](data) for name, data in zip(contents.types, contents.payloads, strict=True)]
+            except Exception:  # noqa: S110 - the way below finds which it is
+                pass
+        return [
+            None if (spec := kinds[event.type, event.version]) is None else decode_as(spec, event)
+            for event in contents.events
+        ]
 
 
 def decode_as(spec: EventSpec, record: Recorded | Content) -> Event:

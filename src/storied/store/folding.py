@@ -62,11 +62,10 @@ class Fold:
                 continue
             spec, methods = entry
             try:
-                if version != spec.version:
-                    event = decode_as(spec, Content(contents.positions[place], name, version, data))
-                else:
-                    event = spec.decoder.decode(data)
+                event = spec.decoder.decode(data) if version == spec.version else None
             except msgspec.MsgspecError:
+                event = None
+            if event is None:
                 event = decode_as(spec, Content(contents.positions[place], name, version, data))
             for method, _ in methods:
                 method(state, event)
