@@ -17,7 +17,7 @@ MAX_APPEND_ID_CHARACTERS = 200
 MAX_FINGERPRINT_BYTES = 64
 
 
-class AppendRequest(msgspec.Struct, frozen=True):
+class AppendRequest(msgspec.Struct, frozen=True, gc=False):
     """An append that passed every check that needs no log. `fresh` says that its id was just made up."""
 
     events: tuple[NewEvent, ...]
@@ -27,7 +27,7 @@ class AppendRequest(msgspec.Struct, frozen=True):
     fingerprint: bytes | None
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """What the store remembers of an append by its id."""
 
     receipt: Receipt

@@ -138,7 +138,7 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
         return msgspec.json.decode(self.data)
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What an append stored: `count` events, the last at `position`; `append_id` repeats it safely.
 
     An append of no event stores its id alone; `position` is then the head at that time.
