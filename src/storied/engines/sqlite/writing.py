@@ -143,8 +143,7 @@ class Batch:
             position = self._first_beyond(condition)
             if position is not None:
                 raise conflict(condition, self._record(position))
-        for event in request.events:
-            self._place(event)
+        self._place(request.events)
         receipt = Receipt(request.append_id, self._head, len(request.events))
         new = self._appends[request.append_id] = Stored(receipt, request.fingerprint)
         self._new.append(new)
@@ -156,26 +155,18 @@ class Batch:
         self._mover.add(self._head, self._entries)
         insert_rows(self._connection, _SQL["insert_append"], 5, [v for stored in self._new for v in append_row(stored)])
 
-    def _place(self, event: NewEvent) -> None:
-        self._head += 1
-        position, tags = self._head, event.tags
-        tags_json = encode_tags(tags)
-        texts = (event.id, event.type, tags_json, event.metadata, event.data)
-        digest = digest_at(position, self._recorded_us, event.version, texts)
-        self._events.append(event)
-        self._rows += (
-            position,
-            event.id,
-            event.type,
-            event.version,
-            tags_json,
-            event.data,
-            event.metadata,
-            self._recorded_us,
-            digest,
-        )
-        self._entries += len(tags)
-        self._tagged.update(tags)
+    def _place(self, events: Sequence[NewEvent]) -> None:
+        position, recorded_us, rows = self._head, self._recorded_us, self._rows
+        for event in events:
+            position += 1
+            tags, tags_json = event.tags, encode_tags(event.tags)
+            event_id, name, version, metadata, data = event.id, event.type, event.version, event.metadata, event.data
+            digest = digest_at(position, recorded_us, version, (event_id, name, tags_json, metadata, data))
+            rows += (position, event_id, name, version, tags_json, data, metadata, recorded_us, digest)
+            self._entries += len(tags)
+            self._tagged.update(tags)
+        self._head = position
+        self._events += events
 
     def _first_beyond(self, condition: AppendCondition) -> int | None:
         position = self._matches.get(id(condition))
