@@ -10,6 +10,8 @@ from storied.engines.sqlite import connection
 from storied.engines.sqlite.connection import check_local
 from storied.engines.sqlite.mounts import NETWORK_HELPERS, NETWORK_TYPES, network_type
 from storied.errors import StoreUnavailable
+from storied.operating.backup import back_up
+from storied.testing.contract.specimens import event
 
 MOUNTS = r"""
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
@@ -103,6 +105,17 @@ def test_an_import_onto_an_allowed_network_works(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(connection, "network_type", lambda path, text: "nfs")
     assert main(["import", lines, "--store", there]) == 0
     assert main(["verify", "--store", there]) == 0
+
+
+async def test_a_backup_onto_a_network_is_looked_at_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else has the new file open, so its locks do not matter."""
+    url = f"sqlite:///{tmp_path}/shop.db"
+    async with open_engine(url) as engine:
+        await engine.store.append([event()])
+    monkeypatch.setattr(connection, "network_type", lambda path, text: "nfs" if "far" in str(path) else None)
+    (tmp_path / "far").mkdir()
+    made = await back_up(url, tmp_path / "far" / "backup.db")
+    assert made.head == 1
 
 
 def test_the_option_has_two_values() -> None:
