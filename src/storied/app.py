@@ -119,11 +119,11 @@ class App:
             snapshotter = Snapshotter(engine.store, engine.documents)
             loader = Loader(engine.store, keeper := Keeper(), snapshotter)
             executor = Executor(engine.store, self._handlers, providers, clock, keeper, loader)
-            asked = Views(projectors, engine.store, engine.documents, past, runners)
+            asked = Views(projectors, engine.store, engine.documents, past, runners, clock)
             if runners is not None:
                 runners.start()
             try:
-                yield OpenApp(engine.store, executor, loader, asked, events)
+                yield OpenApp(engine.store, executor, loader, asked, events, clock)
             finally:
                 await snapshotter.aclose()
                 if runners is not None:

@@ -14,7 +14,7 @@ from storied.domain.commands import Command
 from storied.domain.entities import Entity, entity_spec
 from storied.domain.events import Event
 from storied.domain.showing import shown
-from storied.domain.times import At
+from storied.domain.times import At, Clock
 from storied.domain.views import View
 from storied.errors import InvalidEvent, InvalidQuery
 from storied.projections.asking import Found
@@ -39,9 +39,12 @@ WAIT_SECONDS = 5.0
 class OpenApp:
     """An app with its store open. Made by ``app.open(url)``; `store` is the event store below it."""
 
-    def __init__(self, store: EventStore, executor: Executor, loader: Loader, views: Views, events: EventTypes) -> None:
+    def __init__(
+        self, store: EventStore, executor: Executor, loader: Loader, views: Views, events: EventTypes, clock: Clock
+    ) -> None:
         self.store = store
         self._executor, self._loader, self._views, self._events = executor, loader, views, events
+        self._clock = clock
 
     async def execute(
         self,
@@ -188,7 +191,7 @@ class OpenApp:
         if at is None:
             loaded = await self._loader.current(spec, entity_id)
         else:
-            loaded = await load_at(self.store, spec, entity_id, await moment(self.store, at))
+            loaded = await load_at(self.store, spec, entity_id, await moment(self.store, at, self._clock))
         assert isinstance(loaded, entity)  # noqa: S101 - tells the type checker what load_at made
         return loaded
 

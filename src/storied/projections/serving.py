@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from storied.domain.times import At
+from storied.domain.times import At, Clock
 from storied.errors import KeyParked, NotCaughtUp, ViewRebuilding
 from storied.projections.building import same_log
 from storied.projections.past import Past
@@ -50,8 +50,11 @@ class Question(msgspec.Struct, Generic[T], frozen=True):
 class Served:
     """What the readers of one app are given."""
 
-    def __init__(self, store: EventStore, documents: Documents, past: Past, runners: Runners | None) -> None:
+    def __init__(
+        self, store: EventStore, documents: Documents, past: Past, runners: Runners | None, clock: Clock
+    ) -> None:
         self._store, self._documents, self._past, self._runners = store, documents, past, runners
+        self._clock = clock
 
     async def answer(self, projector: Projector, asked: Question[T]) -> Answer[T]:
         """The answer as of then, or of now and not before the position that is waited for.
@@ -60,9 +63,8 @@ class Served:
         `KeyParked` when what is waited for, or was then, is held back at an event.
         """
         if asked.at is not None:
-            return await _exact(
-                projector, asked, await self._past.documents(projector, await moment(self._store, asked.at))
-            )
+            then = await moment(self._store, asked.at, self._clock)
+            return await _exact(projector, asked, await self._past.documents(projector, then))
         if asked.after is None:
             return Answer(*await _indexed(projector, asked.ask(self._documents)))
         deadline = time.monotonic() + asked.timeout

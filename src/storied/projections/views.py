@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from storied.domain.times import At
+from storied.domain.times import At, Clock
 from storied.domain.views import View, view_spec
 from storied.errors import DefinitionError, ViewRebuilding
 from storied.projections.asking import Found, grouping, make_lookup, next_cursor
@@ -37,9 +37,11 @@ class Views:
         documents: Documents,
         past: Past,
         runners: Runners | None,
+        clock: Clock,
     ) -> None:
         self._projectors, self._store, self._documents = projectors, store, documents
-        self._served, self._runners = Served(store, documents, past, runners), runners
+        self._served, self._runners = Served(store, documents, past, runners, clock), runners
+        self._clock = clock
 
     async def get(
         self, view: type[V], key: str, *, after: int | None, at: At | None, timeout: float
@@ -132,7 +134,7 @@ class Views:
         if at is not None:
             query = stream_query(projector, key)
             if query is not None:
-                then = await moment(self._store, at)
+                then = await moment(self._store, at, self._clock)
                 return await document_at(self._store, projector, key, query, then), then.position
         asked = Question(lambda documents: documents.get(projector.table, key), key, after, at, timeout)
         answer = await self._served.answer(projector, asked)

@@ -74,7 +74,7 @@ async def _transaction(path: Path, work: Callable[[apsw.Connection], T]) -> T:
     """What *work* returns, once it is on the disk; on a connection of its own, which waits for its turn to write."""
 
     def run(_: object) -> T:
-        connection = open_writer(path, "full", APPLICATION_ID)
+        connection = open_writer(path, "full", APPLICATION_ID, network=True)  # the store was opened: it was asked then
         try:
             with connection:
                 result = work(connection)
