@@ -2,6 +2,7 @@
 
 from storied.app import App
 from storied.commands.recording import Fact
+from storied.domain.access import EVERYONE, OPERATIONS, Principal
 from storied.domain.commands import Command, Context
 from storied.domain.dispatch import on
 from storied.domain.entities import Entity
@@ -29,10 +30,13 @@ from storied.errors import (
 )
 from storied.opened import OpenApp
 from storied.projections.asking import Found, Range
+from storied.projections.reader import Reader
 from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.records import Receipt, Recorded
 
 __all__ = [
+    "EVERYONE",
+    "OPERATIONS",
     "App",
     "AppendCondition",
     "AppendIdReused",
@@ -55,9 +59,11 @@ __all__ = [
     "NotIndexed",
     "Occurred",
     "OpenApp",
+    "Principal",
     "Query",
     "QueryItem",
     "Range",
+    "Reader",
     "Receipt",
     "Recorded",
     "Rejected",

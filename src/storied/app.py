@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -12,21 +12,28 @@ from storied.commands.keeping import Keeper
 from storied.commands.loading import Loader
 from storied.commands.providing import Providers
 from storied.commands.snapshotting import Snapshotter
+from storied.domain.access import Access, Roles, Subject, Verifier, When, Where
 from storied.domain.commands import Command, CommandHandler, register_handler
 from storied.domain.entities import Entity, entity_spec
 from storied.domain.events import Event
 from storied.domain.hints import visible_names
+from storied.domain.queries import QueryFunction
 from storied.domain.times import Clock, utc_now
 from storied.domain.views import View, view_spec
+from storied.engines.alone import LateLog, open_read_models
 from storied.engines.memory.documents import MemoryDocuments
 from storied.engines.opening import open_engine
 from storied.errors import DefinitionError
 from storied.opened import OpenApp
+from storied.projections.beating import kept_up_to_date
 from storied.projections.past import Past
 from storied.projections.projector import Projector
+from storied.projections.reader import Reader
 from storied.projections.runner import Runners
+from storied.projections.texts import TextViews
 from storied.projections.views import Views
 from storied.store.codec import EventTypes
+from storied.store.port import EventStore
 
 F = TypeVar("F", bound=Callable[..., Any])
 V = TypeVar("V", bound=type[View])
@@ -41,6 +48,10 @@ class App:
         self._views: dict[str, type[View]] = {}
         self._providers: dict[Any, Callable[[], Any]] = {}
         self._routes: dict[type[Command] | type[View], tuple[str, ...]] = {}
+        self._queries: dict[Callable[..., Any], QueryFunction] = {}
+        self.access = Access()
+        self.verifier: Verifier | None = None
+        """Finds out who asks, for the services and the command line, where they are not given another."""
 
     @property
     def handlers(self) -> Mapping[type[Command], CommandHandler]:
@@ -58,6 +69,11 @@ class App:
         kinds = ("entity", "entities")
         found = [p.type for handler in self._handlers.values() for p in handler.parameters if p.kind in kinds]
         return {entity.__name__: entity for entity in found}
+
+    @property
+    def queries(self) -> Mapping[Callable[..., Any], QueryFunction]:
+        """The query functions, each as storied sees it."""
+        return MappingProxyType(self._queries)
 
     @property
     def routes(self) -> Mapping[type[Command] | type[View], tuple[str, ...]]:
@@ -97,9 +113,32 @@ class App:
 
         return register
 
+    def query(self, *routes: str) -> Callable[[F], F]:
+        """Registers a query function: async, with one parameter annotated with `Reader`, and what it is asked with.
+
+        Raises `DefinitionError` when the function cannot be a query, or a route names what it does not take.
+        """
+        names = visible_names(1)
+
+        def register(function: F) -> F:
+            self._queries[function] = QueryFunction(function, routes, names, Reader)
+            return function
+
+        return register
+
     def provide(self, wanted: Any, value: Any) -> None:
         """Gives *value* to handlers that ask for *wanted* by type; a callable is called (and awaited) each time."""
         self._providers[wanted] = value if callable(value) else lambda: value
+
+    def allow(self, subject: Subject, to: Roles, *, when: When | None = None, where: Where | None = None) -> None:
+        """Lets those who have the role (or one of several, or `EVERYONE`) at a command, view, entity or query.
+
+        Once there is a rule, what none allows is denied. ``when=lambda principal, command: …`` looks at a command,
+        ``where=lambda principal: {field: value}`` narrows a view to the documents that are like that, by its key or by
+        indexed fields. Rules bind the services and the command line; code that has opened the app may do everything.
+        Raises `DefinitionError` for a rule that cannot work.
+        """
+        self.access.allow(subject, to, when=when, where=where)
 
     @asynccontextmanager
     async def open(self, url: str, *, views: bool = True, clock: Clock = utc_now) -> AsyncIterator[OpenApp]:
@@ -115,19 +154,38 @@ class App:
         events = self.event_types()
         async with open_engine(url, clock=clock) as engine:
             runners = Runners(projectors.values(), engine.documents, engine.store) if views else None
-            past = Past(engine.store, MemoryDocuments)
+
+            async def log() -> EventStore:
+                return engine.store
+
+            texts = TextViews(projectors, log, engine.documents, Past(MemoryDocuments, clock), runners)
             snapshotter = Snapshotter(engine.store, engine.documents)
             loader = Loader(engine.store, keeper := Keeper(), snapshotter)
             executor = Executor(engine.store, self._handlers, providers, clock, keeper, loader)
-            asked = Views(projectors, engine.store, engine.documents, past, runners, clock)
-            if runners is not None:
-                runners.start()
-            try:
-                yield OpenApp(engine.store, executor, loader, asked, events, clock)
-            finally:
-                await snapshotter.aclose()
+            asked = Views(texts, engine.store, engine.documents, runners)
+            async with AsyncExitStack() as stack:
                 if runners is not None:
-                    await runners.stop()
+                    await stack.enter_async_context(kept_up_to_date(runners, engine.documents, engine.store))
+                stack.push_async_callback(snapshotter.aclose)
+                stack.push_async_callback(texts.aclose)
+                yield OpenApp(engine.store, executor, loader, asked, Reader(texts, self._queries), events, clock)
+
+    @asynccontextmanager
+    async def read(self, url: str, *, clock: Clock = utc_now) -> AsyncIterator[Reader]:
+        """A reader over the read models alone of the store that *url* names, until the block ends.
+
+        It writes nothing, makes no file, and needs neither the log nor, at first, the read models to be there; only
+        questions about the past open the log. Another process keeps the views up to date.
+        """
+        projectors = {name: Projector(view_spec(view)) for name, view in self._views.items()}
+        async with open_read_models(url) as documents:
+            log = LateLog(url, clock=clock)
+            texts = TextViews(projectors, log, documents, Past(MemoryDocuments, clock))
+            try:
+                yield Reader(texts, self._queries)
+            finally:
+                await texts.aclose()
+                await log.aclose()
 
     def event_types(self) -> EventTypes:
         """Every event class that the app handles or returns. Raises `DefinitionError` when two share a name."""

@@ -5,6 +5,7 @@
     StoriedError
     ├── Rejected              a command was refused by a rule of the business
     ├── Conflict              somebody else's event came in between; nothing was stored
+    │   └── Outdated          the caller decided on a position that is no longer the last word
     ├── UnknownOutcome        the store cannot tell whether the append was stored; repeat it by its id
     ├── AppendIdReused        an append id, or a command id, came again with other content
     ├── DefinitionError       a model that cannot work; found before anything runs
@@ -12,6 +13,8 @@
     │   ├── InvalidEvent
     │   ├── InvalidCommand
     │   └── InvalidQuery
+    ├── AccessDenied          who asks is not known, or may not do this
+    ├── RequestRefused        an HTTP request that a service does not take; `code` says why
     ├── DecodeError           a stored event does not fit today's code
     ├── ViewError
     │   ├── NotCaughtUp       the view did not reach the position before the deadline
@@ -31,7 +34,7 @@ Codes are part of the public API: they never change their meaning.
 from __future__ import annotations
 
 from shlex import quote
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 
 class StoriedError(Exception):
@@ -89,6 +92,44 @@ class Conflict(StoriedError):
 
 def _conflict(after: int, position: int, type: str, tags: tuple[str, ...], actor: str | None) -> Conflict:
     return Conflict(after=after, position=position, type=type, tags=tags, actor=actor)
+
+
+class Between(NamedTuple):
+    """An event that came in between: where, what, about what, and who."""
+
+    position: int
+    type: str
+    tags: tuple[str, ...]
+    actor: str | None
+
+
+class Outdated(Conflict):
+    """What a command rests on has changed after the position that its caller had `seen`; nothing was stored.
+
+    `between` holds the first events that came in between, `more` whether there are others. `after` and the rest are as
+    in `Conflict`, of the first of them.
+    """
+
+    default_code = "outdated"
+
+    def __init__(self, seen: int, between: tuple[Between, ...], *, more: bool = False) -> None:
+        self.seen, self.between, self.more = seen, between, more
+        first = between[0]
+        super().__init__(after=seen, position=first.position, type=first.type, tags=first.tags, actor=first.actor)
+        shown = ", ".join(f"{event.position} {event.type}" for event in between[:3])
+        others = " and others" if more or len(between) > 3 else ""
+        self.message = (
+            f"outdated: you had seen everything up to {seen}, but {shown}{others} came in between. Nothing was stored. "
+            "Look at what is true now, and decide again."
+        )
+        self.args = (self.message,)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _outdated, (self.seen, self.between, self.more)
+
+
+def _outdated(seen: int, between: tuple[Between, ...], more: bool) -> Outdated:
+    return Outdated(seen, between, more=more)
 
 
 class UnknownOutcome(StoriedError):
@@ -151,6 +192,34 @@ class InvalidQuery(InvalidInput):
     """A question that cannot be asked."""
 
     default_code = "invalid-query"
+
+
+class AccessDenied(StoriedError):
+    """Who asks is not known (code ``unauthenticated``), or may not do this (``forbidden``); nothing was done."""
+
+    default_code = "forbidden"
+
+
+class RequestRefused(StoriedError):
+    """An HTTP request that a service does not take, for a reason that lies in the request alone.
+
+    `data` is told to the client beside the message, and `headers` go with the answer.
+    """
+
+    default_code = "bad-request"
+
+    def __init__(
+        self, code: str, message: str, *, headers: dict[str, str] | None = None, data: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.headers, self.data = headers or {}, data or {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _request_refused, (self.code, self.message, self.headers, self.data)
+
+
+def _request_refused(code: str, message: str, headers: dict[str, str], data: dict[str, Any]) -> RequestRefused:
+    return RequestRefused(code, message, headers=headers, data=data)
 
 
 class DecodeError(StoriedError):

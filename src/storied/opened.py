@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from storied.commands.execute import Executor, Request
+from storied.commands.execute import Done, Executor, Request
 from storied.commands.loading import Loader, load_at
 from storied.commands.recording import Fact, record_facts
 from storied.domain.commands import Command
@@ -18,8 +18,10 @@ from storied.domain.times import At, Clock
 from storied.domain.views import View
 from storied.errors import InvalidEvent, InvalidQuery
 from storied.projections.asking import Found
+from storied.projections.reader import Reader
 from storied.projections.reporting import ViewReport
 from storied.projections.retrying import Retried
+from storied.projections.serving import WAIT_SECONDS, Then
 from storied.projections.views import Views
 from storied.store.appending import check_append_id
 from storied.store.checks import check_key, check_timeout
@@ -27,22 +29,28 @@ from storied.store.codec import EventTypes
 from storied.store.documents import Parked
 from storied.store.moments import moment
 from storied.store.port import EventStore
-from storied.store.query import Query
+from storied.store.query import Query, check_position
 from storied.store.reading import Reading
 from storied.store.records import Receipt, Recorded
 
 N = TypeVar("N", bound=Entity)
 V = TypeVar("V", bound=View)
-WAIT_SECONDS = 5.0
 
 
 class OpenApp:
-    """An app with its store open. Made by ``app.open(url)``; `store` is the event store below it."""
+    """An app with its store open. Made by ``app.open(url)``; `store` is its event store, `reader` reads its views."""
 
     def __init__(
-        self, store: EventStore, executor: Executor, loader: Loader, views: Views, events: EventTypes, clock: Clock
+        self,
+        store: EventStore,
+        executor: Executor,
+        loader: Loader,
+        views: Views,
+        reader: Reader,
+        events: EventTypes,
+        clock: Clock,
     ) -> None:
-        self.store = store
+        self.store, self.reader = store, reader
         self._executor, self._loader, self._views, self._events = executor, loader, views, events
         self._clock = clock
 
@@ -56,16 +64,20 @@ class OpenApp:
         causation: str | None = None,
         occurred_at: datetime | None = None,
         headers: Mapping[str, str] | None = None,
+        seen: int | None = None,
     ) -> Receipt:
         """The receipt of what *command* changed, once it is durable; its count is 0 when nothing had to change.
 
         With a *command_id*, repeating the command returns the first receipt, and another command under the same id
-        raises `AppendIdReused`. Raises `Rejected` as the handler raised it, `InvalidCommand`, `InvalidEvent`,
-        `Conflict` when others were quicker every time, and `UnknownOutcome` (repeat it with that id as command_id).
+        raises `AppendIdReused`. With *seen*, a position, it raises `Outdated` when anything that the command rests on
+        has happened after it. Raises `Rejected` as the handler raised it, `InvalidCommand`, `InvalidEvent`, `Conflict`
+        when others were quicker every time, and `UnknownOutcome` (repeat it with that id as command_id).
         """
         _check_headers(headers)
         if command_id is not None:
             check_append_id(command_id)
+        if seen is not None:
+            check_position("seen", seen)
         request = Request(
             command_id=command_id,
             actor=actor,
@@ -73,8 +85,13 @@ class OpenApp:
             causation=causation,
             occurred_at=occurred_at,
             headers=headers or {},
+            seen=seen,
         )
-        return await self._executor.execute(command, request)
+        return (await self.perform(command, request)).receipt
+
+    async def perform(self, command: Command, request: Request) -> Done:
+        """As `execute`, for whoever answers for others: all that is known of who asks in, all that was done out."""
+        return await self._executor.perform(command, request)
 
     async def record(
         self,
@@ -156,6 +173,13 @@ class OpenApp:
         if by is not None:
             _check_name("by", by)
         return await self._views.count(view, criteria, by=by, after=after, at=at, timeout=timeout)
+
+    async def ask(
+        self, query: Callable[..., Any], /, *, after: int | None = None, timeout: float = WAIT_SECONDS, **arguments: Any
+    ) -> Any:
+        """What the query function answers, from views that have seen the position *after*, as for `get`."""
+        check_timeout(timeout)
+        return await self.reader.then(Then(after, timeout=timeout)).ask(query, **arguments)
 
     async def wait(self, view: type[View], position: int, *, timeout: float = WAIT_SECONDS) -> None:
         """Returns once the view has seen *position*. Raises `NotCaughtUp` and `ViewFailed`."""

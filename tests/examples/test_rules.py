@@ -9,7 +9,7 @@ import pytest
 
 from storied import Command, Event
 from storied.examples.shop.catalogue import ChangePrice, ListProduct, ReceiveStock
-from storied.examples.shop.customers import MoveCustomer, RegisterCustomer
+from storied.examples.shop.customers import MoveCustomer, PutCustomer, RegisterCustomer
 from storied.examples.shop.events import (
     Address,
     CustomerMoved,
@@ -266,6 +266,14 @@ def test_moving_to_where_one_lives_changes_nothing() -> None:
     given(ANNA).when(MoveCustomer(customer="anna", address=away)).then(CustomerMoved(customer="anna", address=away))
 
 
+def test_putting_a_customer_registers_or_moves_them() -> None:
+    """And changes nothing where they are known as they are: a PUT may be repeated."""
+    away = Address("20000", "rio de janeiro", "RJ")
+    given().when(PutCustomer(customer="anna", address=HOME)).then(ANNA)
+    given(ANNA).when(PutCustomer(customer="anna", address=HOME)).then_nothing()
+    given(ANNA).when(PutCustomer(customer="anna", address=away)).then(CustomerMoved(customer="anna", address=away))
+
+
 def test_a_product_needs_a_seller_who_joined() -> None:
     """And a name that is free."""
     offer = ListProduct(product="mug", seller="s-1", title="Mug", price=Decimal("20"), freight=Decimal("5"))
@@ -276,9 +284,14 @@ def test_a_product_needs_a_seller_who_joined() -> None:
 
 
 def test_prices_and_pieces_are_positive() -> None:
-    """Neither a free product nor a delivery of nothing."""
-    given(MUG).when(ChangePrice(product="mug", price=Decimal("0"))).then_rejected("bad-price")
-    given(MUG).when(ReceiveStock(product="mug", pieces=0)).then_rejected("bad-quantity")
+    """Neither a free product nor a delivery of nothing; and there are bounds to what is not a slip of the hand."""
+    for price in (Decimal("0"), Decimal("1000001"), Decimal("1e999999")):
+        given(MUG).when(ChangePrice(product="mug", price=price)).then_rejected("bad-price")
+    for pieces in (0, 1_000_001):
+        given(MUG).when(ReceiveStock(product="mug", pieces=pieces)).then_rejected("bad-quantity")
+    joined, freight = SellerJoined(seller="s-1", city="curitiba"), Decimal("-1")
+    offer = ListProduct(product="mug", seller="s-1", title="Mug", price=Decimal("20"), freight=freight)
+    given(joined).when(offer).then_rejected("bad-price")
 
 
 def test_a_voucher_is_issued_once_and_is_worth_something() -> None:

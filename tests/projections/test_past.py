@@ -314,9 +314,9 @@ async def test_one_stream_answers_as_the_whole_projection(history: list[Event]) 
     projector = Projector(view_spec(Totals))
     async with shop.open("memory://", views=False) as opened:
         await opened.record(*history)
-        past = Past(opened.store, MemoryDocuments)
+        past = Past(MemoryDocuments)
         for position in range(len(history) + 1):
-            whole = await past.documents(projector, Moment(position))
+            whole = await past.documents(opened.store, projector, Moment(position))
             for order in ORDERS:
                 assert stream_query(projector, order) is not None
                 text, _ = await whole.get(projector.table, order)

@@ -71,7 +71,7 @@ async def changed(folder: Path, view: Any, old: Any = None) -> AsyncIterator[Ope
 
 
 def _views(opened: OpenApp) -> list[Any]:
-    return [projector.spec.cls for projector in opened._views._projectors.values()]
+    return [projector.spec.cls for projector in opened.reader.texts.projectors.values()]
 
 
 async def _is_built(opened: OpenApp) -> bool:

@@ -14,7 +14,8 @@ from storied.cli.moments import add_at
 from storied.cli.places import add_app, add_store, load_app, store_url
 from storied.domain.times import utc_now
 from storied.domain.views import View
-from storied.opened import WAIT_SECONDS, OpenApp
+from storied.opened import OpenApp
+from storied.projections.serving import WAIT_SECONDS
 from storied.store.moments import moment
 
 

@@ -24,19 +24,27 @@ from storied.domain.commands import Command, CommandHandler, Context, Loaded
 from storied.domain.events import Event
 from storied.domain.ids import new_id
 from storied.domain.times import Clock
-from storied.errors import Conflict, InvalidCommand, InvalidEvent
+from storied.errors import Between, Conflict, InvalidCommand, InvalidEvent, InvalidQuery, Outdated
 from storied.store.checks import check_json
 from storied.store.codec import encode, metadata_text
 from storied.store.folding import fold_of
 from storied.store.port import EventStore
+from storied.store.query import AppendCondition, Query
 from storied.store.records import Metadata, NewEvent, Receipt
 
 ATTEMPTS = 24
 """How often a command is decided before its conflict is told; the pauses in between add up to about a second."""
 
+MOST_BETWEEN = 20
+"""Events that are told when a caller's position is outdated."""
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, and in what connection. `command_id` makes a repeat answer with the first receipt."""
+    """Who asks, and in what connection. `command_id` makes a repeat answer with the first receipt.
+
+    `seen` is the position up to which the caller knows what the command rests on. `fresh` says that the command id was
+    made up for this request, so that nothing can stand under it yet.
+    """
 
     command_id: str | None = None
     actor: str | None = None
@@ -44,6 +52,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     causation: str | None = None
     occurred_at: datetime | None = None
     headers: Mapping[str, str] = {}
+    seen: int | None = None
+    fresh: bool = False
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What came of a command. `events` are those it stored; None where it may have been an earlier run that did."""
+
+    receipt: Receipt
+    events: tuple[NewEvent, ...] | None = None
 
 
 class _Asked(msgspec.Struct):
@@ -55,6 +72,7 @@ class _Asked(msgspec.Struct):
     fingerprint: bytes
     context: Context
     metadata: str
+    seen: int | None
     provided: Mapping[Any, Any] = {}
 
 
@@ -76,26 +94,42 @@ class Executor:
         self._turns = Turns()
 
     async def execute(self, command: Command, request: Request) -> Receipt:
+        """The receipt of what `perform` did."""
+        return (await self.perform(command, request)).receipt
+
+    async def perform(self, command: Command, request: Request) -> Done:
         """The receipt of what *command* changed; its count is 0 when there was nothing to change.
 
-        Raises `Rejected` as the handler raised it, `InvalidCommand`, and `Conflict` once every attempt has lost.
+        Raises `Rejected` as the handler raised it, `InvalidCommand`, `Outdated` when the caller had not seen what the
+        command rests on, and `Conflict` once every attempt has lost.
         """
         asked = self._asked(command, request)
         first = await self._first_receipt(asked)
         if first is not None:
-            return first
+            return Done(first)
         asked.provided = await self._providers.for_handler(asked.handler)
-        with suppress(Conflict):
-            return await self._attempt(asked)
+        done = await self._tried(asked)
+        if done is not None:
+            return done
         async with self._turns.take(boundary_items(asked.handler.boundary(command))):
             for attempt in range(2, ATTEMPTS):
                 await asyncio.sleep(pause(attempt))
-                with suppress(Conflict):
-                    return await self._attempt(asked)
+                done = await self._tried(asked)
+                if done is not None:
+                    return done
             await asyncio.sleep(pause(ATTEMPTS))
             return await self._attempt(asked)
 
-    async def _attempt(self, asked: _Asked) -> Receipt:
+    async def _tried(self, asked: _Asked) -> Done | None:
+        """As `_attempt`, and None when somebody was quicker: worth another attempt."""
+        try:
+            return await self._attempt(asked)
+        except Outdated:
+            raise  # no attempt will make the caller know more
+        except Conflict:
+            return None
+
+    async def _attempt(self, asked: _Asked) -> Done:
         """Loads, decides and appends once. Raises `Conflict` when somebody was quicker."""
         boundary = asked.handler.boundary(asked.command)
         try:
@@ -103,23 +137,31 @@ class Executor:
         except Exception:
             first = await self._first_receipt(asked)  # the same command may have been executed just now
             if first is not None:
-                return first
+                return Done(first)
+            await self._check_seen(asked, boundary)
             raise
+        await self._check_known(asked, boundary, basis)
         if not events and asked.command_id is None:
-            return Receipt(asked.context.command_id, basis.position, 0)
+            await self._check_seen(asked, boundary)
+            return Done(Receipt(asked.context.command_id, basis.position, 0), ())
         new = [encode(event, asked.metadata) for event in events]
         try:
             receipt = await self._store.append(
-                new, condition=basis.conditions, append_id=asked.context.command_id, fingerprint=asked.fingerprint
+                new,
+                condition=_conditions(asked, boundary, basis),
+                append_id=asked.context.command_id,
+                fingerprint=asked.fingerprint,
             )
-        except BaseException:
+        except BaseException as error:
             self._doubt(boundary)
+            if isinstance(error, Conflict):
+                await self._check_seen(asked, boundary)
             raise
         if asked.command_id is None:
             self._learn(basis, events, new, receipt)
-        else:
-            self._doubt(boundary)  # the receipt may be that of the same command's earlier run
-        return receipt
+            return Done(receipt, tuple(new))
+        self._doubt(boundary)  # the receipt may be that of the same command's earlier run
+        return Done(receipt)
 
     async def _decide(self, asked: _Asked, boundary: Sequence[Loaded]) -> tuple[tuple[Event, ...], Basis]:
         """The events decided on, and what they are based on.
@@ -140,6 +182,31 @@ class Executor:
             self._doubt(boundary)
             basis = await self._loader.load(boundary)
         return decide(), basis
+
+    async def _check_known(self, asked: _Asked, boundary: Sequence[Loaded], basis: Basis) -> None:
+        """Passes a position that the log has reached: of one beyond it nobody can have seen anything."""
+        if asked.seen is None:
+            return
+        if not boundary:
+            raise InvalidCommand(
+                f"{type(asked.command).__name__} rests on no entity, so seen={asked.seen} compares to nothing. Leave "
+                "seen= out, or let the handler ask for the entity that must not have changed.",
+                code="nothing-to-compare",
+            )
+        if asked.seen > basis.position and asked.seen > await self._store.head():
+            raise InvalidQuery(
+                f"seen={asked.seen} lies beyond the log's head. Give a position that this log has told you.",
+                code="future-position",
+            )
+
+    async def _check_seen(self, asked: _Asked, boundary: Sequence[Loaded]) -> None:
+        """Raises `Outdated` when something of the boundary has happened after the position that the caller has seen."""
+        if asked.seen is None or not boundary:
+            return
+        reading = self._store.read(Query(boundary_items(boundary)), after=asked.seen, limit=MOST_BETWEEN + 1)
+        between = [Between(r.position, r.type, r.tags, r.actor) for r in await reading.list()]
+        if between:
+            raise Outdated(asked.seen, tuple(between[:MOST_BETWEEN]), more=len(between) > MOST_BETWEEN)
 
     def _learn(self, basis: Basis, events: Sequence[Event], new: Sequence[NewEvent], receipt: Receipt) -> None:
         """Keeps the entities with what was just stored, so that the next command need not read it.
@@ -171,7 +238,8 @@ class Executor:
             headers=request.headers,
         )
         metadata = metadata_text(_metadata(type(command).__name__, request, context))
-        return _Asked(command, handler, request.command_id, fingerprint, context, metadata)
+        given = None if request.fresh else request.command_id
+        return _Asked(command, handler, given, fingerprint, context, metadata, request.seen)
 
     async def _first_receipt(self, asked: _Asked) -> Receipt | None:
         """What the command changed when it came before under this id. Raises `AppendIdReused`."""
@@ -204,6 +272,13 @@ def command_fingerprint(command: Command) -> bytes:
     except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError) as error:
         raise InvalidCommand(f"{name} is not well-formed: {error}. Give each field a value of its type.") from None
     return sha256(name.encode() + b"\n" + data).digest()
+
+
+def _conditions(asked: _Asked, boundary: Sequence[Loaded], basis: Basis) -> tuple[AppendCondition, ...]:
+    """That nothing the decision rests on has changed, and nothing that the caller had not seen has happened to it."""
+    if asked.seen is None:
+        return basis.conditions
+    return (AppendCondition(Query(boundary_items(boundary)), asked.seen), *basis.conditions)
 
 
 def pause(attempt: int) -> float:

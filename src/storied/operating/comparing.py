@@ -65,7 +65,7 @@ async def compare_views(
 async def _compare(projector: Projector, store: EventStore, documents: Documents, faults: Faults) -> str:
     found = await _contents(projector, documents)
     parked = {one.key for one in await documents.parked(projector.table)}
-    past = await Past(store, MemoryDocuments).documents(projector, Moment(found.position))
+    past = await Past(MemoryDocuments).documents(store, projector, Moment(found.position))
     expected = await _contents(projector, past)
     for key in sorted({*found.documents, *expected.documents} - parked):
         wrong = _difference(key, found, expected)

@@ -6,18 +6,20 @@ is read. Otherwise, and for lists, the whole view is projected up to the moment,
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
 import msgspec
 
 from storied.domain.events import event_spec
+from storied.domain.times import At, Clock, utc_now
 from storied.errors import InvalidQuery
 from storied.projections.applying import apply_page, begin
 from storied.projections.projector import Projector, key_parked
 from storied.projections.working import apply_steps
 from storied.store.documents import Documents
-from storied.store.moments import Moment
+from storied.store.moments import Moment, moment
 from storied.store.port import EventStore
 from storied.store.query import Query, QueryItem
 from storied.store.reading import Page
@@ -61,26 +63,33 @@ async def document_at(store: EventStore, projector: Projector, key: str, query: 
 class Past:
     """Whole views as they were, projected into documents in memory; the last few are kept."""
 
-    def __init__(self, store: EventStore, make_documents: Callable[[], Documents]) -> None:
-        self._store, self._make = store, make_documents
-        self._kept: OrderedDict[tuple[str, Moment], Documents] = OrderedDict()
+    def __init__(self, make_documents: Callable[[], Documents], clock: Clock = utc_now) -> None:
+        self._make, self._clock = make_documents, clock
+        self._kept: OrderedDict[tuple[str, str, Moment], Documents] = OrderedDict()
+        self._turn = asyncio.Lock()
 
-    async def documents(self, projector: Projector, moment: Moment) -> Documents:
-        """The view's documents as they were at the moment."""
-        name = (projector.name, moment)
+    async def moment(self, store: EventStore, at: At) -> Moment:
+        """The moment that *at* means in the log, as `store.moments.moment` says."""
+        return await moment(store, at, self._clock)
+
+    async def documents(self, store: EventStore, projector: Projector, moment: Moment) -> Documents:
+        """The view's documents as they were at the moment of the log; one is projected at a time."""
+        name = (store.identity, projector.name, moment)
         documents = self._kept.get(name)
         if documents is None:
-            documents = self._kept[name] = await self._project(projector, moment)
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            async with self._turn:  # whoever asked for the same meanwhile finds it there
+                documents = self._kept.get(name) or await self._project(store, projector, moment)
+                self._kept[name] = documents
+                if len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
         self._kept.move_to_end(name)
         return documents
 
-    async def _project(self, projector: Projector, moment: Moment) -> Documents:
+    async def _project(self, store: EventStore, projector: Projector, moment: Moment) -> Documents:
         documents = self._make()
         progress = await begin(documents, projector.table)
-        async for page in self._store.read(projector.query, until=moment.position).pages(CHUNK):
+        async for page in store.read(projector.query, until=moment.position).pages(CHUNK):
             if page.through > progress.checkpoint.position:
                 kept = Page(list(moment.keeps(page.events)), page.through)
-                await apply_page(projector, documents, self._store, kept, progress)
+                await apply_page(projector, documents, store, kept, progress)
         return documents

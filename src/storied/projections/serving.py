@@ -14,18 +14,17 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from storied.domain.times import At, Clock
+from storied.domain.times import At
 from storied.errors import KeyParked, NotCaughtUp, ViewRebuilding
-from storied.projections.building import same_log
 from storied.projections.past import Past
 from storied.projections.projector import Projector, key_parked
 from storied.projections.runner import Runner, Runners
-from storied.store.documents import Documents, NoSuchColumnError, Parked, SupersededError
-from storied.store.moments import moment
-from storied.store.port import EventStore
+from storied.projections.standings import NOWHERE, POLL_SECONDS, LogOf, Standings
+from storied.store.documents import NoSuchColumnError, Parked, ReadModels, SupersededError
 from storied.store.query import check_position
 
-POLL_SECONDS = 0.01
+WAIT_SECONDS = 5.0
+"""How long a question waits for the position it asks for, unless it says otherwise."""
 T = TypeVar("T")
 
 
@@ -37,24 +36,33 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
     parked: tuple[Parked, ...] = ()
 
 
-class Question(msgspec.Struct, Generic[T], frozen=True):
-    """What is asked of documents: of the one with this key, or of several; when; and how long it may take."""
+class Then(msgspec.Struct, frozen=True):
+    """When a question is about: now; not before the position `after`, of the log `log`; or as of `at`."""
 
-    ask: Callable[[Documents], Awaitable[tuple[T, int]]]
+    after: int | None = None
+    at: At | None = None
+    timeout: float = WAIT_SECONDS
+    log: str | None = None
+    """The identity of the log that `after` is a position of, where it is known."""
+
+
+NOW = Then()
+
+
+class Question(msgspec.Struct, Generic[T], frozen=True):
+    """What is asked of documents: of the one with this key, or of several; and when."""
+
+    ask: Callable[[ReadModels], Awaitable[tuple[T, int]]]
     key: str | None
-    after: int | None
-    at: At | None
-    timeout: float
+    then: Then
 
 
 class Served:
-    """What the readers of one app are given."""
+    """What the readers of one app are given: by this process's runners, or by whoever else keeps the views."""
 
-    def __init__(
-        self, store: EventStore, documents: Documents, past: Past, runners: Runners | None, clock: Clock
-    ) -> None:
-        self._store, self._documents, self._past, self._runners = store, documents, past, runners
-        self._clock = clock
+    def __init__(self, log: LogOf, documents: ReadModels, past: Past, runners: Runners | None) -> None:
+        self._log, self._documents, self._past, self._runners = log, documents, past, runners
+        self.standings = Standings(documents, log)
 
     async def answer(self, projector: Projector, asked: Question[T]) -> Answer[T]:
         """The answer as of then, or of now and not before the position that is waited for.
@@ -62,62 +70,61 @@ class Served:
         Raises `ViewRebuilding` when the live edition, being of other code, lacks the index that is asked for, and
         `KeyParked` when what is waited for, or was then, is held back at an event.
         """
-        if asked.at is not None:
-            then = await moment(self._store, asked.at, self._clock)
-            return await _exact(projector, asked, await self._past.documents(projector, then))
-        if asked.after is None:
+        then = asked.then
+        if then.at is not None:
+            store = await self._log()
+            at = await self._past.moment(store, then.at)
+            return await _exact(projector, asked, await self._past.documents(store, projector, at))
+        if then.after is None:
             return Answer(*await _indexed(projector, asked.ask(self._documents)))
-        deadline = time.monotonic() + asked.timeout
-        await self.reach(projector, asked.after, asked.timeout)
+        deadline = time.monotonic() + then.timeout
+        await self.reach(projector, then.after, then.timeout, then.log)
         while True:
             try:
-                answer = await self._fresh(projector, asked, asked.after)
+                answer = await self._fresh(projector, asked, then.after)
             except KeyParked:
                 if not await self._may_heal(projector, deadline - time.monotonic()):
                     raise
                 continue
-            if answer.position >= asked.after:
+            if answer.position >= then.after:
                 return answer
             # what was waited for has just been replaced by an edition that is not as far yet
-            await self._poll(projector, asked.after, deadline - time.monotonic())
+            await self._poll(projector, then.after, deadline - time.monotonic(), then.log)
 
-    async def reach(self, projector: Projector, position: int, timeout: float) -> None:
+    async def reach(self, projector: Projector, position: int, timeout: float, log: str | None = None) -> None:
         """Returns once readers are given *position* or beyond. Raises `NotCaughtUp` and `ViewFailed`."""
         check_position("after", position)
         runner = self._runner(projector)
-        if runner is None or runner.state.life in ("building", "superseded"):
-            await self._poll(projector, position, timeout)
+        other = log is not None and log != (await self._log()).identity if runner is not None else False
+        if runner is None or other or runner.state.life in ("building", "superseded"):
+            await self._poll(projector, position, timeout, log)
             return
         deadline = time.monotonic() + timeout
         try:
             await runner.reached(position, timeout)
         except SupersededError:
-            await self._poll(projector, position, deadline - time.monotonic())
+            await self._poll(projector, position, deadline - time.monotonic(), log)
 
-    async def _poll(self, projector: Projector, position: int, timeout: float) -> None:
+    async def _poll(self, projector: Projector, position: int, timeout: float, log: str | None) -> None:
         """Waits for the live edition, whoever keeps it up to date or is about to replace it, to reach *position*."""
         runner = self._runner(projector)
         deadline = time.monotonic() + timeout
         while True:
-            reached = await self._stands(projector)
-            if reached >= position:
+            standing = (await self.standings.now()).get(projector.name, NOWHERE)
+            if standing.has_seen(position, log):
                 return
-            if time.monotonic() >= deadline:
-                raise NotCaughtUp(projector.name, wanted=position, position=reached, timeout=max(0.0, timeout))
+            left = deadline - time.monotonic()
+            if left <= 0:
+                stands = standing.position if log in (None, standing.checkpoint.log) else 0
+                raise NotCaughtUp(projector.name, wanted=position, position=stands, timeout=max(0.0, timeout))
             if runner is not None and runner.state.life == "building":
                 with suppress(NotCaughtUp, SupersededError):
                     await runner.reached(position, POLL_SECONDS)
             elif runner is not None and runner.state.error is not None:
                 raise runner.state.error
             else:
-                await asyncio.sleep(POLL_SECONDS)
-
-    async def _stands(self, projector: Projector) -> int:
-        """The position of the live edition, if it is of this log."""
-        for edition in await self._documents.editions():
-            if edition.live and edition.table.name == projector.name:
-                return edition.checkpoint.position if await same_log(self._store, edition.checkpoint) else 0
-        return 0
+                wait = left if runner is None else min(left, POLL_SECONDS)
+                await self.standings.until(lambda by: by.get(projector.name, NOWHERE).has_seen(position, log), wait)
 
     async def _fresh(self, projector: Projector, asked: Question[T], after: int) -> Answer[T]:
         """The live edition's answer. Raises `KeyParked` when the document is held back at an event up to *after*."""
@@ -144,7 +151,7 @@ class Served:
         return self._runners.by_name[projector.name] if self._runners is not None else None
 
 
-async def _exact(projector: Projector, asked: Question[T], documents: Documents) -> Answer[T]:
+async def _exact(projector: Projector, asked: Question[T], documents: ReadModels) -> Answer[T]:
     """The answer of documents of the past. Raises `KeyParked` when one that is asked for is not whole."""
     for parked in await documents.held(projector.table, asked.key):
         raise key_parked(projector, parked)

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import msgspec
-
-from storied.domain.times import At, Clock
-from storied.domain.views import View, view_spec
-from storied.errors import DefinitionError, ViewRebuilding
-from storied.projections.asking import Found, grouping, make_lookup, next_cursor
+from storied.domain.times import At
+from storied.domain.views import View
+from storied.projections.asking import Found
 from storied.projections.building import Told, rebuild
-from storied.projections.comparing import value_type
-from storied.projections.past import Past, document_at, stream_query
 from storied.projections.projector import Projector
 from storied.projections.reporting import ViewReport, view_reports
 from storied.projections.retrying import Retried, retry
 from storied.projections.runner import Runners
-from storied.projections.serving import Question, Served
-from storied.store.documents import Documents, Lookup, Parked
-from storied.store.moments import moment
-from storied.store.ordering import from_sort_key
+from storied.projections.serving import Then
+from storied.projections.texts import TextViews
+from storied.store.documents import Documents, Parked
 from storied.store.port import EventStore
 
 V = TypeVar("V", bound=View)
@@ -30,26 +24,16 @@ V = TypeVar("V", bound=View)
 class Views:
     """The views of one app over one store's documents."""
 
-    def __init__(
-        self,
-        projectors: Mapping[str, Projector],
-        store: EventStore,
-        documents: Documents,
-        past: Past,
-        runners: Runners | None,
-        clock: Clock,
-    ) -> None:
-        self._projectors, self._store, self._documents = projectors, store, documents
-        self._served, self._runners = Served(store, documents, past, runners, clock), runners
-        self._clock = clock
+    def __init__(self, texts: TextViews, store: EventStore, documents: Documents, runners: Runners | None) -> None:
+        self.texts = texts
+        self._store, self._documents, self._runners = store, documents, runners
 
     async def get(
         self, view: type[V], key: str, *, after: int | None, at: At | None, timeout: float
     ) -> tuple[V | None, int]:
         """The document with this key, or None, and the position it stands at."""
-        projector = self._projector(view)
-        text, position = await self._get_text(projector, key, after, at, timeout)
-        return (None if text is None else self._decoded(projector, text)), position
+        shown = await self.texts.document(view, key, Then(after, at, timeout))
+        return (None if shown.document is None else self.texts.decoded(view, shown.document)), shown.position
 
     async def find(
         self,
@@ -64,15 +48,10 @@ class Views:
         timeout: float,
     ) -> Found[V]:
         """The documents that meet the criteria, in order, a page at a time."""
-        projector = self._projector(view)
-        lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor)
-        one_more = msgspec.structs.replace(lookup, limit=limit + 1)
-        asked = Question(lambda documents: documents.find(projector.table, one_more), None, after, at, timeout)
-        answer = await self._served.answer(projector, asked)
-        hits = answer.value[:limit]
-        decoded: list[Any] = [self._decoded(projector, hit.document) for hit in hits]
-        cursor = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
-        return Found(decoded, cursor, answer.position, tuple(one.key for one in answer.parked))
+        then = Then(after, at, timeout)
+        page = await self.texts.page(view, where, order_by=order_by, limit=limit, cursor=cursor, then=then)
+        decoded: list[Any] = [self.texts.decoded(view, hit.document) for hit in page.hits]
+        return Found(decoded, page.cursor, page.position, tuple(one.key for one in page.parked))
 
     async def count(
         self,
@@ -85,25 +64,17 @@ class Views:
         timeout: float,
     ) -> dict[Any, int]:
         """How many documents meet the criteria, by the value of *by*; under None when it is None."""
-        projector = self._projector(view)
-        lookup: Lookup = make_lookup(projector, where)
-        group = grouping(projector, by)
-        asked = Question(lambda documents: documents.count(projector.table, lookup, group), None, after, at, timeout)
-        answer = await self._served.answer(projector, asked)
-        kind = value_type(projector.spec.hints()[by]) if by else None
-        try:
-            return {from_sort_key(value, kind): count for value, count in answer.value.items()}
-        except ValueError as error:  # an Enum that has lost a member
-            raise ViewRebuilding(projector.name, f"its documents still have other values of {by} ({error})") from error
+        counts, _ = await self.texts.count(view, where, by=by, then=Then(after, at, timeout))
+        return counts
 
     async def reached(self, view: type[View], position: int, timeout: float) -> None:
         """Returns once the view stands at *position* or beyond. Raises `NotCaughtUp` and `ViewFailed`."""
-        await self._served.reach(self._projector(view), position, timeout)
+        await self.texts.served.reach(self._projector(view), position, timeout)
 
     async def states(self) -> list[ViewReport]:
         """How each view is doing."""
         lives = {name: runner.state for name, runner in self._runners.by_name.items()} if self._runners else {}
-        return await view_reports(self._projectors, self._store, self._documents, lives)
+        return await view_reports(self.texts.projectors, self._store, self._documents, lives)
 
     async def parked(self, view: type[View]) -> list[Parked]:
         """The parked keys of this code's edition; of the live one, when this code has made none."""
@@ -122,26 +93,4 @@ class Views:
         return await rebuild(self._projector(view), self._documents, self._store, told)
 
     def _projector(self, view: type[View]) -> Projector:
-        name = view_spec(view).name
-        projector = self._projectors.get(name)
-        if projector is None or projector.spec.cls is not view:
-            raise DefinitionError(f"{name} is not a view of this app. Register it with @app.view().")
-        return projector
-
-    async def _get_text(
-        self, projector: Projector, key: str, after: int | None, at: At | None, timeout: float
-    ) -> tuple[str | None, int]:
-        if at is not None:
-            query = stream_query(projector, key)
-            if query is not None:
-                then = await moment(self._store, at, self._clock)
-                return await document_at(self._store, projector, key, query, then), then.position
-        asked = Question(lambda documents: documents.get(projector.table, key), key, after, at, timeout)
-        answer = await self._served.answer(projector, asked)
-        return answer.value, answer.position
-
-    def _decoded(self, projector: Projector, text: str) -> Any:
-        try:
-            return projector.decoder.decode(text)
-        except msgspec.ValidationError as error:
-            raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error
+        return self.texts.projector(view)

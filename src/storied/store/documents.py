@@ -7,8 +7,9 @@ makes the coming edition the live one and removes the other, in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Protocol
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -98,6 +99,27 @@ class Criterion(msgspec.Struct, frozen=True):
     operator: Literal["=", ">", ">=", "<", "<="]
     value: Scalar
 
+    def holds(self, value: Scalar) -> bool:
+        """Whether it holds of a value, as every engine compares: nothing is less or more than None."""
+        if self.operator == "=":
+            return value == self.value
+        if value is None or self.value is None:
+            return False
+        return _COMPARE[self.operator](ranked(value), ranked(self.value))
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+
+
+def ranked(value: Scalar) -> tuple[int, Any]:
+    """None before numbers before text, as SQL engines order them."""
+    return (0, 0) if value is None else (2, value) if isinstance(value, str) else (1, value)
+
 
 class Lookup(msgspec.Struct, frozen=True):
     """Which documents: all `criteria` hold; ordered by `order` and then by key, the smallest (or largest) first.
@@ -120,6 +142,21 @@ class Hit(msgspec.Struct, frozen=True):
     value: Scalar = None
 
 
+class Shown(msgspec.Struct):
+    """One document as it is served: its JSON (None when there is none), and the checkpoint it stands at.
+
+    `log` is the identity of the log that the checkpoint counts in. `held` is the position of the event at which the
+    document stopped, when its key is parked.
+    """
+
+    document: bytes | None
+    position: int
+    log: str = ""
+    held: int | None = None
+    memo: object = None
+    """What its server made of it; an engine may give the same object again while nothing has changed."""
+
+
 class Edition(msgspec.Struct, frozen=True):
     """How one edition of a view is doing: how far it is, how many keys are parked, and what stopped it, if anything.
 
@@ -132,6 +169,22 @@ class Edition(msgspec.Struct, frozen=True):
     parked: int
     error: str | None
     updated_us: int
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """A sign of life from whoever keeps a view up to date: `worker` names it, `life` says what it is doing.
+
+    It stood at `position` when the log ended at `head`, and was `lag_us` behind: the age, in microseconds, of the first
+    event that it had not applied. `beaten_us` is when, in microseconds since 1970, by the clock of the documents.
+    """
+
+    view: str
+    worker: str
+    life: str
+    position: int
+    head: int
+    lag_us: int
+    beaten_us: int = 0
 
 
 class CheckpointMovedError(StoriedError):
@@ -162,8 +215,16 @@ class ReadModels(Protocol):
     """What readers ask. Each verb speaks of one moment's state of the view's live edition, whatever code made it.
 
     They raise `NoSuchColumnError` when that edition lacks a field that the question names, and answer as from an empty
-    table at position 0 when the view has no edition yet.
+    table at position 0 when the view has no edition yet. Where read models were opened alone and are not there yet, or
+    not any more, they raise `StoreUnavailable` with code ``no-read-models``; they are asked for again each time.
     """
+
+    def peek(self, table: Table, key: str, *, recent: bool = False) -> Shown | None:
+        """The document at once, on the event loop; None where it has to be waited for, with `get`.
+
+        A *recent* one may be as it was some milliseconds ago, but never older than what was peeked at before.
+        """
+        ...
 
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
         """The document's JSON, or None, and the position of the checkpoint it stands at."""
@@ -183,6 +244,14 @@ class ReadModels(Protocol):
 
     async def editions(self) -> list[Edition]:
         """Every edition of every view, by name, the live one first."""
+        ...
+
+    async def heartbeats(self) -> list[Heartbeat]:
+        """The last signs of life of each who keeps views up to date, by view, the youngest first."""
+        ...
+
+    async def aclose(self) -> None:
+        """Lets go of everything. Idempotent."""
         ...
 
 
@@ -249,9 +318,13 @@ class Shelves(Protocol):
         ...
 
 
-class Documents(ReadModels, Shelves, Snapshots, Protocol):
-    """Where views keep their documents, and entities their snapshots."""
+class Heartbeats(Protocol):
+    """Where those who keep views up to date give signs of life, for readers who see nothing but documents."""
 
-    async def aclose(self) -> None:
-        """Lets go of everything. Idempotent."""
+    async def beat(self, worker: str, beats: Sequence[Heartbeat]) -> None:
+        """Puts these signs, stamped with the time, in the place of all that the worker gave; none of them: it left."""
         ...
+
+
+class Documents(ReadModels, Shelves, Snapshots, Heartbeats, Protocol):
+    """Where views keep their documents, entities their snapshots, and workers their signs of life."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,21 +16,17 @@ from storied.store.documents import (
     CheckpointMovedError,
     Criterion,
     Edition,
+    Heartbeat,
     Hit,
     Lookup,
     Parked,
+    Shown,
     SupersededError,
     Table,
+    ranked,
 )
 from storied.store.ordering import Scalar
 from storied.store.snapshots import Snapshot, SnapshotKey
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
 
 
 class _Shelf(msgspec.Struct):
@@ -52,7 +47,19 @@ class MemoryDocuments:
     def __init__(self) -> None:
         self._shelves: dict[Table, _Shelf] = {}
         self._snapshots: dict[tuple[str, str], tuple[SnapshotKey, Snapshot]] = {}
+        self._heartbeats: dict[str, list[Heartbeat]] = {}
         self._closed = False
+
+    def peek(self, table: Table, key: str, *, recent: bool = False) -> Shown:
+        """As the port says."""
+        shelf = self._live(table, ())
+        found, parked = shelf.documents.get(key), shelf.parked.get(key)
+        return Shown(
+            found[0].encode() if found else None,
+            shelf.checkpoint.position,
+            shelf.checkpoint.log,
+            parked.position if parked else None,
+        )
 
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
         """As the port says."""
@@ -114,7 +121,9 @@ class MemoryDocuments:
     async def search(self, table: Table, criterion: Criterion) -> dict[str, str]:
         """As the port says."""
         documents = self._shelf(table).documents
-        return {key: document for key, (document, values) in documents.items() if _holds(values, criterion)}
+        return {
+            key: document for key, (document, values) in documents.items() if criterion.holds(values[criterion.field])
+        }
 
     async def commit(
         self,
@@ -183,6 +192,18 @@ class MemoryDocuments:
         self._check_open()
         self._snapshots[key.entity, key.id] = (key, snapshot)
 
+    async def beat(self, worker: str, beats: Sequence[Heartbeat]) -> None:
+        """As `Heartbeats` says."""
+        self._check_open()
+        now = _now()
+        self._heartbeats[worker] = [msgspec.structs.replace(beat, worker=worker, beaten_us=now) for beat in beats]
+
+    async def heartbeats(self) -> list[Heartbeat]:
+        """As `Heartbeats` says."""
+        self._check_open()
+        beats = [beat for given in self._heartbeats.values() for beat in given]
+        return sorted(beats, key=lambda beat: (beat.view, -beat.beaten_us, beat.worker))
+
     async def aclose(self) -> None:
         """As the port says."""
         self._closed = True
@@ -232,22 +253,8 @@ def _asked(lookup: Lookup) -> tuple[str, ...]:
 
 
 def _meets(values: dict[str, Scalar], criteria: tuple[Criterion, ...]) -> bool:
-    return all(_holds(values, criterion) for criterion in criteria)
-
-
-def _holds(values: dict[str, Scalar], criterion: Criterion) -> bool:
-    value = values[criterion.field]
-    if criterion.operator == "=":
-        return value == criterion.value
-    if value is None or criterion.value is None:
-        return False
-    return _COMPARE[criterion.operator](_rank(value), _rank(criterion.value))
-
-
-def _rank(value: Scalar) -> tuple[int, Any]:
-    """None before numbers before text, as SQL engines order them."""
-    return (0, 0) if value is None else (2, value) if isinstance(value, str) else (1, value)
+    return all(criterion.holds(values[criterion.field]) for criterion in criteria)
 
 
 def _place(hit: Hit) -> tuple[tuple[int, Any], str]:
-    return _rank(hit.value), hit.key
+    return ranked(hit.value), hit.key

@@ -6,48 +6,51 @@ The file can be deleted while nobody has it open: it is built again from the log
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 
-from storied.engines.sqlite import shelving
+from storied.engines.sqlite import beating, shelving
+from storied.engines.sqlite.answering import SqliteAnswers, in_transaction
 from storied.engines.sqlite.connection import (
+    BUSY_MILLISECONDS,
+    CHECKPOINT_PAGES,
     VIEWS_APPLICATION_ID,
     closed_on_failure,
     open_reader,
     open_writer,
     unavailable,
 )
+from storied.engines.sqlite.glancing import FORMAT, Glance
 from storied.engines.sqlite.lane import Lane, run_each
 from storied.engines.sqlite.lookups import (
     Place,
     Statement,
-    asked_columns,
-    count_statement,
     find_statement,
     load_statement,
 )
 from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreUnavailable
-from storied.store.documents import Change, Checkpoint, Criterion, Edition, Hit, Lookup, Parked, Table
-from storied.store.ordering import Scalar
+from storied.store.documents import Change, Checkpoint, Criterion, Heartbeat, Lookup, Parked, Table
 from storied.store.snapshots import Snapshot, SnapshotKey
 
-FORMAT = 4
-"""The version of the file's layout."""
+READERS_MILLISECONDS = 250
+"""How long a commit waits for readers when the WAL has grown large."""
 
 _SQL = statements("documents.sql")
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], Any]
 
 
-class SqliteDocuments:
+class SqliteDocuments(SqliteAnswers):
     """`Documents` in a SQLite file; several processes may have it open. Made by `SqliteDocuments.open`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._glance = Glance(path)
         self._writer: Lane[apsw.Connection, Work] = Lane(f"storied-views-{path.name}", run_each, _close)
         self._reader: Lane[apsw.Connection, Work] = Lane(f"storied-find-{path.name}", run_each, _close)
 
@@ -65,33 +68,6 @@ class SqliteDocuments:
             await documents._writer.aclose()
             raise
         return documents
-
-    async def get(self, table: Table, key: str) -> tuple[str | None, int]:
-        """As the port says."""
-        rows, position = await self._ask(
-            table, (), lambda place: Statement(f"SELECT document FROM {place.name} WHERE key = ?", (key,))
-        )
-        return (rows[0][0] if rows else None), position
-
-    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int]:
-        """As the port says."""
-        rows, position = await self._ask(table, asked_columns(lookup), lambda place: find_statement(place, lookup))
-        return [Hit(*row) for row in rows], position
-
-    async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int]:
-        """As the port says."""
-        rows, position = await self._ask(
-            table, asked_columns(lookup, by), lambda place: count_statement(place, lookup, by)
-        )
-        return (dict(rows) if rows or by else {None: 0}), position
-
-    async def held(self, table: Table, key: str | None = None) -> list[Parked]:
-        """As the port says."""
-        return await self._read(lambda connection: shelving.held(connection, table, key))
-
-    async def editions(self) -> list[Edition]:
-        """As the port says."""
-        return await self._submit(self._reader, shelving.editions)
 
     async def prepare(self, table: Table) -> Checkpoint:
         """As the port says."""
@@ -153,17 +129,15 @@ class SqliteDocuments:
         """As `Snapshots` says."""
         await self._write(lambda connection: shelving.keep_snapshot(connection, key, snapshot))
 
+    async def beat(self, worker: str, beats: Sequence[Heartbeat]) -> None:
+        """As `Heartbeats` says."""
+        await self._write(lambda connection: beating.beat(connection, worker, beats))
+
     async def aclose(self) -> None:
         """As the port says."""
+        self._glance.close()
         await self._writer.aclose()
         await self._reader.aclose()
-
-    async def _ask(
-        self, table: Table, columns: Sequence[str], question: Callable[[Place], Statement]
-    ) -> tuple[list[Any], int]:
-        """The live edition's answer and the position it stands at; none at 0 when there is no edition."""
-        answer = await self._read(lambda connection: shelving.ask(connection, table, columns, question))
-        return answer or ([], 0)
 
     async def _own_rows(self, table: Table, question: Callable[[Place], Statement]) -> dict[str, str]:
         """Documents of this edition by key."""
@@ -178,10 +152,10 @@ class SqliteDocuments:
         return await self._read(rows)
 
     async def _write(self, work: Callable[[apsw.Connection], T]) -> T:
-        return await self._submit(self._writer, lambda connection: _transaction(connection, work, "BEGIN IMMEDIATE"))
+        return await self._submit(self._writer, lambda connection: in_transaction(connection, work, "BEGIN IMMEDIATE"))
 
     async def _read(self, work: Callable[[apsw.Connection], T]) -> T:
-        return await self._submit(self._reader, lambda connection: _transaction(connection, work, "BEGIN"))
+        return await self._submit(self._reader, lambda connection: in_transaction(connection, work))
 
     async def _submit(self, lane: Lane[apsw.Connection, Work], work: Callable[[apsw.Connection], T]) -> T:
         try:
@@ -199,9 +173,28 @@ def _open(path: Path, network: bool) -> apsw.Connection:
     """The writing connection, the schema made where it is absent, and remade where an older storied wrote it."""
     connection = open_writer(path, "normal", VIEWS_APPLICATION_ID, network=network)
     with closed_on_failure(connection, path):
+        connection.set_wal_hook(_tidy_up)
         if connection.pragma("user_version") != FORMAT:  # else there is nothing to make, nor a lock to wait for
-            _transaction(connection, lambda inside: _make_schema(inside, path), "BEGIN IMMEDIATE")
+            in_transaction(connection, lambda inside: _make_schema(inside, path), "BEGIN IMMEDIATE")
     return connection
+
+
+def _tidy_up(connection: apsw.Connection, database: str, pages: int) -> int:
+    """Moves what the WAL holds into the file, as SQLite does by itself, and waits for readers once it has grown large.
+
+    Readers who take turns without a gap would otherwise keep it from ever beginning anew.
+    """
+    if pages >= CHECKPOINT_PAGES:
+        mode = apsw.SQLITE_CHECKPOINT_PASSIVE
+        if pages >= 4 * CHECKPOINT_PAGES:
+            mode = apsw.SQLITE_CHECKPOINT_RESTART
+            connection.set_busy_timeout(READERS_MILLISECONDS)
+        try:
+            with suppress(apsw.BusyError):
+                connection.wal_checkpoint(database, mode)
+        finally:
+            connection.set_busy_timeout(BUSY_MILLISECONDS)
+    return apsw.SQLITE_OK
 
 
 def _make_schema(connection: apsw.Connection, path: Path) -> None:
@@ -219,15 +212,3 @@ def _make_schema(connection: apsw.Connection, path: Path) -> None:
     connection.execute(_SQL["schema"])
     connection.pragma("application_id", VIEWS_APPLICATION_ID)
     connection.pragma("user_version", FORMAT)
-
-
-def _transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], T], begin: str) -> T:
-    connection.execute(begin)
-    try:
-        result = work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return result

@@ -36,6 +36,17 @@ CREATE TABLE IF NOT EXISTS snapshot (
     digest      BLOB    NOT NULL,
     PRIMARY KEY (entity, id)
 ) STRICT;
+-- The last signs of life of those who keep views up to date.
+CREATE TABLE IF NOT EXISTS heartbeat (
+    view      TEXT    NOT NULL,
+    worker    TEXT    NOT NULL,
+    life      TEXT    NOT NULL,
+    position  INTEGER NOT NULL,
+    head      INTEGER NOT NULL,
+    lag       INTEGER NOT NULL,
+    beaten_at INTEGER NOT NULL,
+    PRIMARY KEY (view, worker)
+) STRICT, WITHOUT ROWID;
 
 -- name: get_snapshot
 SELECT state, position, digest FROM snapshot WHERE entity = ? AND id = ? AND fingerprint = ? AND log = ?;
@@ -45,6 +56,13 @@ INSERT OR REPLACE INTO snapshot (entity, id, fingerprint, log, state, position, 
 
 -- name: live_edition
 SELECT number, definition, position FROM edition WHERE view = ? AND live;
+
+-- name: glance_at_edition
+SELECT number, position, log, EXISTS (SELECT 1 FROM parked AS p WHERE p.edition = number), freed, digest, updated_at
+FROM edition WHERE view = ? AND live;
+
+-- name: glance_at_parked
+SELECT position FROM parked WHERE edition = ? AND key = ?;
 
 -- name: own_edition
 SELECT number, live, position, log, digest, freed FROM edition WHERE view = ? AND definition = ?;
@@ -88,3 +106,12 @@ DELETE FROM parked WHERE edition = ?;
 -- name: list_parked
 SELECT key, position, type, error, trace FROM parked WHERE edition = ?1 AND (?2 IS NULL OR key = ?2)
 ORDER BY position, key;
+
+-- name: forget_worker
+DELETE FROM heartbeat WHERE worker = ?1 OR beaten_at < ?2;
+
+-- name: put_heartbeat
+INSERT INTO heartbeat (view, worker, life, position, head, lag, beaten_at) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: list_heartbeats
+SELECT view, worker, life, position, head, lag, beaten_at FROM heartbeat ORDER BY view, beaten_at DESC, worker;

@@ -9,6 +9,9 @@ from storied import Command, Entity, Id, Rejected, on
 from .application import app
 from .events import OrderCancelled, OrderPlaced, PriceChanged, ProductListed, SellerJoined, StockReceived
 
+MOST = 1_000_000
+"""Nothing costs more, and no delivery has more pieces: beyond it somebody has mistyped."""
+
 
 class Seller(Entity):
     """Whether a seller is one of ours."""
@@ -98,6 +101,9 @@ def list_product(command: ListProduct, product: Product, seller: Seller) -> Prod
         raise Rejected("unknown-seller", f"seller {command.seller} has not joined the shop")
     if product.seller:
         raise Rejected("already-listed", f"product {command.product} is listed by {product.seller}")
+    check_price(command.price)
+    if not 0 <= command.freight <= MOST:
+        raise Rejected("bad-price", f"nothing is sent for {command.freight}")
     return ProductListed(
         product=command.product,
         seller=command.seller,
@@ -107,12 +113,11 @@ def list_product(command: ListProduct, product: Product, seller: Seller) -> Prod
     )
 
 
-@app.command("POST /products/{product}/price")
+@app.command("PUT /products/{product}/price")
 def change_price(command: ChangePrice, product: Product) -> PriceChanged | None:
     """Changes the price of a listed product."""
     check_listed(product)
-    if command.price <= 0:
-        raise Rejected("bad-price", f"{command.price} is not a price")
+    check_price(command.price)
     return None if command.price == product.price else PriceChanged(product=command.product, price=command.price)
 
 
@@ -120,9 +125,15 @@ def change_price(command: ChangePrice, product: Product) -> PriceChanged | None:
 def receive_stock(command: ReceiveStock, product: Product) -> StockReceived:
     """Adds pieces to the stock."""
     check_listed(product)
-    if command.pieces < 1:
+    if not 1 <= command.pieces <= MOST:
         raise Rejected("bad-quantity", f"{command.pieces} pieces cannot arrive")
     return StockReceived(product=command.product, pieces=command.pieces)
+
+
+def check_price(price: Decimal) -> None:
+    """Passes an amount that something can cost."""
+    if not 0 < price <= MOST:
+        raise Rejected("bad-price", f"{price} is not a price")
 
 
 def check_listed(product: Product) -> None:

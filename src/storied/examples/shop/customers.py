@@ -47,6 +47,13 @@ class RegisterCustomer(Command):
     address: Address
 
 
+class PutCustomer(Command):
+    """A customer as another system knows them, whether we do or not."""
+
+    customer: Id
+    address: Address
+
+
 class MoveCustomer(Command):
     """A customer has a new address; orders on their way still go to the old one."""
 
@@ -62,7 +69,17 @@ def register(command: RegisterCustomer, customer: Customer) -> CustomerRegistere
     return CustomerRegistered(customer=command.customer, address=command.address)
 
 
-@app.command("POST /customers/{customer}/address")
+@app.command("PUT /customers/{customer}")
+def put(command: PutCustomer, customer: Customer) -> CustomerRegistered | CustomerMoved | None:
+    """Registers a customer who is new, and moves one who lives elsewhere: putting the same twice changes nothing."""
+    if customer.address is None:
+        return CustomerRegistered(customer=command.customer, address=command.address)
+    if customer.address == command.address:
+        return None
+    return CustomerMoved(customer=command.customer, address=command.address)
+
+
+@app.command("PUT /customers/{customer}/address")
 def move(command: MoveCustomer, customer: Customer) -> CustomerMoved | None:
     """Changes the address; moving to where one lives changes nothing."""
     if customer.address is None:

@@ -141,9 +141,11 @@ def deliver(command: ConfirmDelivery, order: Order) -> OrderDelivered | None:
     return OrderDelivered(order=order.id, customer=order.customer)
 
 
-@app.command("POST /orders/{order}/cancellation")
-def cancel(command: CancelOrder, order: Order) -> OrderCancelled:
-    """Cancels an order that is still in the house; its pieces go back on the shelf."""
+@app.command("DELETE /orders/{order}", "POST /orders/{order}/cancellation")
+def cancel(command: CancelOrder, order: Order) -> OrderCancelled | None:
+    """Cancels an order that is still in the house, once; its pieces go back on the shelf."""
+    if order.status == "canceled":
+        return None
     check(order, "cancelled")
     assert order.placed_at is not None  # noqa: S101 - check() passes placed orders only
     return OrderCancelled(

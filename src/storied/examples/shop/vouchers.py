@@ -7,6 +7,7 @@ from decimal import Decimal
 from storied import Command, Entity, Id, Rejected, on
 
 from .application import app
+from .catalogue import MOST
 from .events import VoucherIssued, VoucherRedeemed
 
 
@@ -48,6 +49,6 @@ def issue(command: IssueVoucher, voucher: Voucher) -> VoucherIssued:
     """Issues a voucher under a new code."""
     if voucher.uses:
         raise Rejected("voucher-exists", f"voucher {command.voucher} was issued before")
-    if command.amount <= 0 or command.uses < 1:
+    if not (0 < command.amount <= MOST and 1 <= command.uses <= MOST):
         raise Rejected("bad-voucher", "a voucher is worth something, at least once")
     return VoucherIssued(voucher=command.voucher, amount=command.amount, uses=command.uses)

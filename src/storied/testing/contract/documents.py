@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from storied.store.documents import Change, Checkpoint, CheckpointMovedError, Lookup, Table
+from storied.testing.contract.beating import HeartbeatFacts
 from storied.testing.contract.committing import CommitFacts
 from storied.testing.contract.editions import EditionFacts
 from storied.testing.contract.finding import FindFacts
+from storied.testing.contract.peeking import PeekFacts
 from storied.testing.contract.shelves import PEOPLE, RESIDENTS, at, document, keys, put, where
 from storied.testing.contract.snapshots import SnapshotFacts
 
 
-class DocumentsContract(CommitFacts, FindFacts, EditionFacts, SnapshotFacts):
+class DocumentsContract(CommitFacts, FindFacts, EditionFacts, SnapshotFacts, HeartbeatFacts, PeekFacts):
     """What every engine's documents do; subclass it as ``Test…`` and write `open_documents`."""
 
 

@@ -1,0 +1,85 @@
+"""Beating: signs of life of the views that this process keeps up to date, for those who see nothing but documents."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from storied.domain.ids import new_id
+from storied.errors import StoreClosed, StoreUnavailable
+from storied.projections.runner import Runner, Runners
+from storied.store.documents import Documents, Heartbeat
+from storied.store.port import EventStore
+
+BEAT_SECONDS = 1.0
+
+log = logging.getLogger("storied.projections")
+
+
+@asynccontextmanager
+async def kept_up_to_date(runners: Runners, documents: Documents, store: EventStore) -> AsyncIterator[None]:
+    """The runners run and give signs of life until the block ends."""
+    beating = Beating(runners, documents, store)
+    runners.start()
+    task = asyncio.create_task(beating.run(), name="storied-beating")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await beating.leave()
+        await runners.stop()
+
+
+class Beating:
+    """Gives a sign of life for each runner, again and again, and says goodbye at the end."""
+
+    def __init__(self, runners: Runners, documents: Documents, store: EventStore) -> None:
+        self._runners = list(runners.by_name.values())
+        self._documents, self._store = documents, store
+        self._was_seen = False
+        self.worker = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-12:]}"
+
+    async def run(self) -> None:
+        """Beats until it is cancelled or the store closes. A process that lives for less than a beat gives none."""
+        try:
+            while True:
+                await asyncio.sleep(BEAT_SECONDS)
+                try:
+                    await self.beat()
+                except StoreUnavailable as error:
+                    log.warning("no sign of life could be given: %s", error)
+        except StoreClosed:
+            return
+
+    async def beat(self) -> None:
+        """Gives one sign for each runner. Raises `StoreUnavailable`."""
+        self._was_seen = True
+        head = await self._store.head()
+        await self._documents.beat(self.worker, [await self._sign(runner, head) for runner in self._runners])
+
+    async def leave(self) -> None:
+        """Says goodbye, as far as the documents take it."""
+        if not self._was_seen:
+            return
+        try:
+            await self._documents.beat(self.worker, [])
+        except (StoreUnavailable, StoreClosed) as error:
+            log.warning("the last sign of life stays: %s", error)
+
+    async def _sign(self, runner: Runner, head: int) -> Heartbeat:
+        state = runner.state
+        lag = await self._lag(runner, state.position) if state.position < head else 0
+        return Heartbeat(state.view, self.worker, state.life, state.position, head, lag)
+
+    async def _lag(self, runner: Runner, position: int) -> int:
+        """The age, in microseconds, of the first event beyond the position that the view handles."""
+        async for page in self._store.read(runner.projector.query, after=position, limit=1).pages():
+            for event in page.events:
+                return max(0, time.time_ns() // 1000 - event.recorded_us)
+        return 0

@@ -1,0 +1,122 @@
+"""Views as JSON texts, the way they are stored: what is served without being decoded, and what is decoded from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from storied.domain.views import View, view_spec
+from storied.errors import DefinitionError, ViewRebuilding
+from storied.projections.asking import grouping, make_lookup, next_cursor
+from storied.projections.comparing import value_type
+from storied.projections.past import Past, document_at, stream_query
+from storied.projections.projector import Projector
+from storied.projections.runner import Runners
+from storied.projections.serving import NOW, Question, Served, Then
+from storied.projections.standings import LogOf
+from storied.store.documents import Hit, Parked, ReadModels, Shown
+from storied.store.ordering import from_sort_key
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """A page of documents: `cursor` goes on behind the last, `parked` are those of the view that are held back."""
+
+    hits: list[Hit]
+    cursor: str | None
+    position: int
+    parked: tuple[Parked, ...] = ()
+
+
+class TextViews:
+    """The views of one app over one store's read models."""
+
+    def __init__(
+        self,
+        projectors: Mapping[str, Projector],
+        log: LogOf,
+        documents: ReadModels,
+        past: Past,
+        runners: Runners | None = None,
+    ) -> None:
+        self.projectors, self.log, self.documents = projectors, log, documents
+        self.past, self.served = past, Served(log, documents, past, runners)
+
+    def projector(self, view: type[View]) -> Projector:
+        """The view's projector. Raises `DefinitionError` for a view of another app."""
+        name = view_spec(view).name
+        projector = self.projectors.get(name)
+        if projector is None or projector.spec.cls is not view:
+            raise DefinitionError(f"{name} is not a view of this app. Register it with @app.view().")
+        return projector
+
+    async def document(self, view: type[View], key: str, then: Then = NOW) -> Shown:
+        """The document with this key. Raises `NotCaughtUp`, `KeyParked` and `StoreUnavailable`."""
+        projector = self.projector(view)
+        if then.at is not None:
+            query = stream_query(projector, key)
+            if query is not None:
+                store = await self.log()
+                moment_then = await self.past.moment(store, then.at)
+                text = await document_at(store, projector, key, query, moment_then)
+                return Shown(None if text is None else text.encode(), moment_then.position, store.identity)
+        if then.at is None and then.after is None:
+            await asyncio.sleep(0)  # whoever asks again and again lets others go on, and sees what they did
+            shown = self.documents.peek(projector.table, key)
+            if shown is not None:
+                return shown
+        asked = Question(lambda documents: documents.get(projector.table, key), key, then)
+        answer = await self.served.answer(projector, asked)
+        held = next((one.position for one in answer.parked), None)
+        return Shown(None if answer.value is None else answer.value.encode(), answer.position, held=held)
+
+    async def page(
+        self,
+        view: type[View],
+        where: Mapping[str, Any],
+        *,
+        order_by: str | None,
+        limit: int,
+        cursor: str | None,
+        also: Mapping[str, Any] | None = None,
+        then: Then = NOW,
+    ) -> Texts:
+        """The documents that meet the criteria, in order, a page at a time. Raises as `find` does."""
+        projector = self.projector(view)
+        lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor, also=also)
+        one_more = msgspec.structs.replace(lookup, limit=limit + 1)
+        asked = Question(lambda documents: documents.find(projector.table, one_more), None, then)
+        answer = await self.served.answer(projector, asked)
+        hits = answer.value[:limit]
+        goes_on = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
+        return Texts(hits, goes_on, answer.position, answer.parked)
+
+    async def count(
+        self, view: type[View], where: Mapping[str, Any], *, by: str | None, then: Then = NOW
+    ) -> tuple[dict[Any, int], int]:
+        """How many documents meet the criteria, by the value of *by* (under None without it), and the position."""
+        projector = self.projector(view)
+        lookup = make_lookup(projector, where)
+        group = grouping(projector, by)
+        asked = Question(lambda documents: documents.count(projector.table, lookup, group), None, then)
+        answer = await self.served.answer(projector, asked)
+        kind = value_type(projector.spec.hints()[by]) if by else None
+        try:
+            counts = {from_sort_key(value, kind): count for value, count in answer.value.items()}
+        except ValueError as error:  # an Enum that has lost a member
+            raise ViewRebuilding(projector.name, f"its documents still have other values of {by} ({error})") from error
+        return counts, answer.position
+
+    async def aclose(self) -> None:
+        """Stops looking for what somebody waited for. Idempotent."""
+        await self.served.standings.aclose()
+
+    def decoded(self, view: type[View], text: str | bytes) -> Any:
+        """The document as an object. Raises `ViewRebuilding` when it still has the shape that other code gave it."""
+        projector = self.projector(view)
+        try:
+            return projector.decoder.decode(text)
+        except msgspec.ValidationError as error:
+            raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error

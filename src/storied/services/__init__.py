@@ -1,0 +1,1 @@
+"""The command service and the query service: two ASGI applications, generated from the definitions of an `App`."""

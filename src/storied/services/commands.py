@@ -1,0 +1,202 @@
+"""The command service: the routes of an app's commands, as an ASGI application.
+
+A request becomes a command, the app executes it, and the answer says what changed and where in the log that stands.
+The answer is made from what is stored alone, so that a repeat under the same key gets it byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+import msgspec
+
+from storied.app import App
+from storied.commands.execute import Request as Asked
+from storied.domain.commands import Command
+from storied.domain.ids import new_id
+from storied.errors import InvalidQuery, RequestRefused, StoreError, UnknownOutcome
+from storied.opened import OpenApp
+from storied.services.awaiting import wait_for_views
+from storied.services.binding import Binding
+from storied.services.gate import Gate
+from storied.services.health import Readiness, add_health
+from storied.services.http import Header, Request, Response
+from storied.services.preconditions import command_id_of, expected_position, idempotency_key, wish
+from storied.services.routing import Router, parse_template
+from storied.services.service import Opening, Service
+from storied.services.settings import POSITION_COOKIE, POSITION_HEADER, Settings
+from storied.store.records import Receipt
+
+COMMAND_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+COOKIE_SECONDS = 24 * 60 * 60
+
+
+class Told(msgspec.Struct):
+    """One event that a command stored, as its sender is told: not its data, which is for those who may read it."""
+
+    position: int
+    id: str
+    type: str
+    tags: tuple[str, ...]
+
+
+class Changed(msgspec.Struct):
+    """What a command changed: `count` events, the last at `position`; without any, the position it was decided at."""
+
+    position: int
+    count: int
+    events: list[Told]
+
+
+class CommandService(Service[OpenApp]):
+    """The commands of an app over HTTP. Made by `command_service`."""
+
+    def __init__(self, router: Router, opening: Opening[OpenApp], settings: Settings, gate: Gate) -> None:
+        super().__init__(router, opening, settings, gate)
+        self.gate = gate
+
+    async def readied(self) -> Readiness:
+        """Whether commands can be decided: the log answers."""
+        return Readiness(True, head=await (await self.opening.get()).store.head())
+
+
+def command_service(
+    app: App,
+    where: str | OpenApp,
+    *,
+    settings: Settings | None = None,
+    gate: Gate | None = None,
+    views: bool = True,
+) -> CommandService:
+    """The commands of *app* that have routes, as an ASGI application.
+
+    *where* is the URL of a store, which the service opens and closes, or an opened app, which stays its owner's. With
+    ``views=False`` another process keeps the views of the store up to date. Raises `DefinitionError`.
+    """
+    opening = Opening(lambda: _opened(app, where, views))
+    settings = settings or Settings()
+    gate = gate or Gate(app, settings)
+    service = CommandService(Router(), opening, settings, gate)
+    for command in app.handlers:
+        for text in app.routes[command]:
+            template = parse_template(text, COMMAND_METHODS)
+            service.router.add(template, CommandEndpoint(service, app, Binding(command, template)), command)
+    add_health(service.router, gate, service.readied)
+    return service
+
+
+@asynccontextmanager
+async def _opened(app: App, where: str | OpenApp, views: bool) -> AsyncIterator[OpenApp]:
+    if isinstance(where, OpenApp):
+        yield where
+        return
+    async with app.open(where, views=views) as shop:
+        yield shop
+
+
+class CommandEndpoint:
+    """What answers the requests of one route: it binds, asks whether it may, executes, and tells what changed."""
+
+    def __init__(self, service: CommandService, app: App, binding: Binding) -> None:
+        self.service, self.app, self.binding = service, app, binding
+        self._key = key_of_member(app, binding)
+
+    async def __call__(self, request: Request) -> Response:
+        """The answer to one request. Raises what the table of problems has."""
+        seen, key = expected_position(request.headers), idempotency_key(request.headers)
+        wanted = wish(request.headers)
+        command = await self.binding.bind(request)
+        self.app.access.check_command(request.principal, command)
+        shop = self.service.opening.value
+        given = key or new_id()
+        asked = self._asked(request, given, seen, fresh=key is None)
+        request.repeat_key = given
+        receipt, events = await _performed(shop, command, asked)
+        self.service.gate.meters.stored(receipt.count)
+        headers = self._headers(command, request, receipt)
+        if wanted is not None:
+            self.service.release()
+            types, limit = {event.type for event in events}, self.service.settings.wait_limit
+            applied = await wait_for_views(shop, self.app.views, receipt.position, types, wanted, limit)
+            headers.append((b"preference-applied", applied.encode()))
+        body = msgspec.json.encode(Changed(receipt.position, receipt.count, events))
+        return Response(201 if self._key and receipt.count else 200, body, headers)
+
+    def _asked(self, request: Request, key: str, seen: int | None, *, fresh: bool) -> Asked:
+        actor = None if request.principal is None else request.principal.id
+        headers = {} if request.traceparent is None else {"traceparent": request.traceparent}
+        for name in self.service.settings.kept_headers:
+            text = request.headers.get(name)
+            if text is not None:
+                headers[name] = text
+        return Asked(
+            command_id=command_id_of(actor or "", self.binding.template.text, key),
+            actor=actor,
+            correlation=request.request_id or None,
+            headers=headers,
+            seen=seen,
+            fresh=fresh,
+        )
+
+    def _headers(self, command: Command, request: Request, receipt: Receipt) -> list[Header]:
+        position = b"%d" % receipt.position
+        headers: list[Header] = [
+            (b"content-type", b"application/json"),
+            (b"cache-control", b"no-store"),
+            (POSITION_HEADER.lower().encode(), position),
+            (b"etag", b'"%b"' % position),
+        ]
+        if self.service.settings.position_cookie:
+            headers.append((b"set-cookie", position_cookie(request, receipt.position).encode()))
+        if self._key and receipt.count:
+            parts = (*self.binding.template.filled(request.path_params), str(getattr(command, self._key)))
+            root = quote(request.root)
+            headers.append((b"location", (root + "".join("/" + quote(part, safe="") for part in parts)).encode()))
+        return headers
+
+
+def key_of_member(app: App, binding: Binding) -> str | None:
+    """The field that names what a POST to a collection creates, where a view serves the collection's members."""
+    template = binding.template
+    if template.method != "POST":
+        return None
+    members = [parse_template(text) for view in app.views.values() for text in app.routes[view]]
+    for member in members:
+        name = member.parameters[-1] if member.parameters else ""
+        if member.parts == (*template.parts, f"{{{name}}}") and name in binding.command.__struct_fields__:
+            return name
+    return None
+
+
+def position_cookie(request: Request, position: int) -> str:
+    """The cookie that lets a browser read what it wrote. It never goes back, in whatever order answers arrive."""
+    for cookie in (request.headers.get("cookie") or "").split(";"):
+        name, _, value = cookie.strip().partition("=")
+        if name == POSITION_COOKIE and value.isascii() and value.isdecimal() and len(value) <= 18:
+            position = max(position, int(value))
+    secure = "; Secure" if request.scope.get("scheme") == "https" else ""
+    return f"{POSITION_COOKIE}={position}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+
+
+async def _performed(shop: OpenApp, command: Command, asked: Asked) -> tuple[Receipt, list[Told]]:
+    """What the command changed. Raises `UnknownOutcome`, too, when it is stored and cannot be read back."""
+    try:
+        done = await shop.perform(command, asked)
+    except InvalidQuery as error:
+        if error.code != "future-position":
+            raise
+        raise RequestRefused(
+            "unknown-position", f"The log has not reached position {asked.seen}. Nothing was stored. Read again."
+        ) from None
+    receipt = done.receipt
+    if done.events is not None:
+        return receipt, [Told(receipt.first + n, e.id, e.type, e.tags) for n, e in enumerate(done.events)]
+    if not receipt.count:
+        return receipt, []
+    try:
+        records = await shop.store.read(after=receipt.first - 1, until=receipt.position).list()
+    except StoreError as error:
+        raise UnknownOutcome(receipt.append_id, error.code) from error
+    return receipt, [Told(r.position, r.id, r.type, r.tags) for r in records]

@@ -1,0 +1,111 @@
+"""The gate: what every request passes on its way to an endpoint of a service, and on its way back.
+
+Who asks is known by the credential alone, and what they may come to is decided by the rules of the app before the
+endpoint is called: a route that no rule names is closed. The single case, one command or one document, is the
+endpoint's to look at.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from storied.app import App
+from storied.domain.access import OPERATIONS, Access, Principal
+from storied.errors import AccessDenied
+from storied.services.guarding import Guard, Rates
+from storied.services.http import Request
+from storied.services.identity import identify, unauthenticated
+from storied.services.observing import Meters, Observer, audit
+from storied.services.routing import Route
+from storied.services.service import Pipeline
+from storied.services.settings import Settings
+
+_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
+
+
+class Gate(Pipeline):
+    """The pipeline of an app's services. One may serve several services of one process."""
+
+    def __init__(self, app: App, settings: Settings, meters: Meters | None = None) -> None:
+        self.access, self.settings = app.access, settings
+        self.verifier = settings.verifier or app.verifier
+        self.meters = meters or Meters()
+        self._observer = Observer(settings, self.meters)
+        self._guard = Guard(settings)
+        self._rates = Rates(settings.rate, settings.burst)
+        self._limits = settings.rate > 0
+        self.draining = False
+        """Whether the server is going down, so that nobody should send anything more here."""
+
+    def start(self, request: Request) -> None:
+        """As `Pipeline` says."""
+        self._observer.start(request)
+
+    def guard(self, request: Request) -> None:
+        """As `Pipeline` says."""
+        self._guard.check(request)
+
+    async def admit(self, request: Request, route: Route) -> None:
+        """As `Pipeline` says. An open route asks for no credential, and one that does not hold is still refused."""
+        if self.verifier is not None:
+            request.principal = await identify(self.verifier, request.headers)
+        if self._limits and not route.open:
+            self._rates.take(_who(request))
+        if route.open:
+            return
+        if self.access.configured:
+            if route.subject is None:
+                check_operator(self.access, request, route)
+            else:
+                self.access.check(request.principal, route.subject)
+        elif self.verifier is not None and request.principal is None:
+            raise unauthenticated("Who you are is not known")
+
+    def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
+        """As `Pipeline` says."""
+        super().finish(request, status, seconds, error)
+        self._observer.finish(request, status, seconds, error)
+
+
+def check_operator(access: Access, request: Request, route: Route) -> None:
+    """Passes who may operate the services; whoever else tries is put on record. Raises `AccessDenied`."""
+    try:
+        access.check(request.principal, OPERATIONS)
+    except AccessDenied:
+        audit(route.template.text, _name(request.principal), allowed=False, request_id=request.request_id)
+        raise
+    audit(route.template.text, _name(request.principal), allowed=True, request_id=request.request_id)
+
+
+def is_operator(access: Access, request: Request) -> bool:
+    """Whether who asks may see how the services are doing: by a rule, or from the machine itself."""
+    if access.configured:
+        try:
+            access.check(request.principal, OPERATIONS)
+        except AccessDenied:
+            return comes_from_here(request)
+        return True
+    return request.principal is not None or comes_from_here(request)
+
+
+def comes_from_here(request: Request) -> bool:
+    """Whether the request comes from this machine, and nobody says that they pass it on for another."""
+    client = request.scope.get("client")
+    if not client or any(name in request.headers.table for name in _FORWARDED):
+        return False
+    try:
+        return ip_address(client[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _who(request: Request) -> str:
+    """What the rate is counted by: the principal, or the address of who shows no credential."""
+    if request.principal is not None:
+        return request.principal.id
+    client = request.scope.get("client")
+    return f"@{client[0]}" if client else "@"
+
+
+def _name(principal: Principal | None) -> str | None:
+    return None if principal is None else principal.id

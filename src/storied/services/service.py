@@ -1,0 +1,236 @@
+"""A service: routes over something that is opened once, as an ASGI application.
+
+Every request passes the same pipeline, whichever door it came through: started, guarded, routed, admitted, answered,
+finished. What opens, and which routes there are, is the business of the command service and the query service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from storied.domain.ids import new_id
+from storied.errors import RequestRefused, StoreClosed
+from storied.services.guarding import Deadlines
+from storied.services.http import Answer, Receive, Request, Response, Scope, Send, send_response, send_stream
+from storied.services.problems import problem_response
+from storied.services.routing import Route, Router
+from storied.services.settings import Settings
+
+S = TypeVar("S")
+_log = logging.getLogger("storied.services")
+_LATE = (
+    "The request took longer than this server allows. A command may or may not be stored: repeat it with the same "
+    "Idempotency-Key. Ask for less at once."
+)
+
+
+class Pipeline:
+    """What a request passes beside its endpoint. This one only names it; each step may raise a `StoriedError`."""
+
+    def start(self, request: Request) -> None:
+        """Names the request, before anything else is looked at. Raises nothing."""
+        request.request_id = new_id()
+
+    def guard(self, request: Request) -> None:
+        """Refuses what is refused whatever it asks for: its host, its origin, its size."""
+
+    async def admit(self, request: Request, route: Route) -> None:
+        """Finds out who asks, and whether they may come to the route, and now; the single case is not looked at."""
+
+    def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
+        """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
+        if status >= 500 and error is not None:
+            _log.error("request %s ended with %d", request.request_id, status, exc_info=error)
+
+
+class Opening(Generic[S]):
+    """Something that is opened once, when it is first wanted, and closed in the task that opened it."""
+
+    def __init__(self, opening: Callable[[], AbstractAsyncContextManager[S]]) -> None:
+        self._opening = opening
+        self._owner: asyncio.Task[None] | None = None
+        self._ready: asyncio.Future[S] | None = None
+        self._stop = asyncio.Event()
+        self._closed = False
+
+    async def get(self) -> S:
+        """What was opened. Raises as the opening does; then the next call tries again."""
+        if self._closed:
+            raise StoreClosed
+        if self._ready is None:
+            self._ready = asyncio.get_running_loop().create_future()
+            self._owner = asyncio.create_task(self._own(self._ready))
+        return await asyncio.shield(self._ready)
+
+    @property
+    def value(self) -> S:
+        """What was opened before. Raises `StoreClosed` when nothing is open."""
+        if self._ready is None or not self._ready.done() or self._closed:
+            raise StoreClosed
+        return self._ready.result()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `value` gives something."""
+        ready = self._ready
+        return not self._closed and ready is not None and ready.done() and not ready.exception()
+
+    async def aclose(self) -> None:
+        """Closes it for good. Idempotent."""
+        self._closed = True
+        self._stop.set()
+        if self._owner is not None:
+            await asyncio.wait([self._owner])
+            if not self._owner.cancelled():
+                self._owner.result()
+
+    async def _own(self, ready: asyncio.Future[S]) -> None:
+        try:
+            async with self._opening() as value:
+                ready.set_result(value)
+                await self._stop.wait()
+        except BaseException as error:
+            if ready.done():
+                raise
+            self._ready = None
+            if not isinstance(error, Exception):
+                ready.cancel()
+                raise
+            ready.set_exception(error)
+            ready.exception()  # whoever waits is told; nobody may be waiting any more
+
+
+class Service(Generic[S]):
+    """An ASGI application over *opening*. Open it with ``async with``, by the server's lifespan, or by a first request.
+
+    Mounted below a framework, which passes no lifespan, it opens with the first request; close it with `aclose`.
+    """
+
+    def __init__(
+        self, router: Router, opening: Opening[S], settings: Settings, pipeline: Pipeline | None = None
+    ) -> None:
+        self.router, self.opening, self.settings = router, opening, settings
+        self.pipeline = pipeline or Pipeline()
+        self._deadlines = Deadlines(settings.deadline)
+        self._ending = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one ASGI connection."""
+        match scope["type"]:
+            case "http":
+                await self._serve(scope, receive, send)
+            case "lifespan":
+                await self._live(receive, send)
+            case "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": 1003})
+
+    async def __aenter__(self) -> Self:
+        await self.opening.get()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def drain(self) -> None:
+        """Ends the streams that are open, so that a server which waits for its connections can stop."""
+        self._ending.set()
+
+    def release(self) -> None:
+        """Frees the request that runs now from its deadline: what it asked for is done, and the rest has a bound."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._deadlines.end(task)
+
+    async def aclose(self) -> None:
+        """Closes what was opened. Idempotent."""
+        self.drain()
+        await self.opening.aclose()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        settings = self.settings
+        request = Request(scope, receive, body_limit=settings.body_limit, body_seconds=settings.body_seconds)
+        began = perf_counter()
+        self.pipeline.start(request)
+        await self._respond(request, send, began)
+
+    async def _respond(self, request: Request, send: Send, began: float) -> None:
+        """Answers a request that was started, and hears it out."""
+        status = 500
+        error: BaseException | None = None
+        try:
+            try:
+                answer = await self._answer(request)
+            except Exception as raised:  # whatever it is, the client is told, and it is told no more than is good
+                error = raised
+                answer = problem_response(raised, request)
+            status = answer.status
+            if request.request_id:
+                answer.headers = [*answer.headers, (b"x-request-id", request.request_id.encode("latin-1"))]
+            with suppress(OSError):  # the client may have gone
+                if isinstance(answer, Response):
+                    await send_response(answer, send, head=request.method == "HEAD")
+                else:
+                    await send_stream(answer, request, send, self._ending)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self.pipeline.finish(request, status, perf_counter() - began, error)
+
+    async def _answer(self, request: Request) -> Answer:
+        self.pipeline.guard(request)
+        if request.method == "OPTIONS":
+            return self._options(request)
+        route, request.path_params = self.router.match(request.method, request.segments)
+        request.route = route.template.path
+        task = self._deadlines.begin()
+        try:
+            await self.pipeline.admit(request, route)
+            if not self.opening.is_open and not route.open:
+                await self.opening.get()
+            return await route.endpoint(request)
+        except asyncio.CancelledError:
+            if self._deadlines.end(task):
+                raise RequestRefused("deadline", _LATE) from None
+            raise
+        finally:
+            self._deadlines.end(task)
+
+    def _options(self, request: Request) -> Response:
+        """What the path takes."""
+        try:
+            self.router.match("OPTIONS", request.segments)
+        except RequestRefused as refused:
+            if refused.code == "method-not-allowed":
+                return Response(204, b"", [(b"allow", refused.headers["Allow"].encode())])
+            raise
+        raise AssertionError("no route takes OPTIONS")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """ASGI's lifespan: opens at the start, where what cannot be opened stops the server; closes at the end."""
+        while True:
+            match (await receive())["type"]:
+                case "lifespan.startup":
+                    answer = await _outcome("lifespan.startup", self.opening.get())
+                    await send(answer)
+                case "lifespan.shutdown":
+                    answer = await _outcome("lifespan.shutdown", self.aclose())
+                    await send(answer)
+                    return
+
+
+async def _outcome(event: str, doing: Any) -> dict[str, Any]:
+    try:
+        await doing
+    except Exception as error:
+        return {"type": f"{event}.failed", "message": str(error)}
+    return {"type": f"{event}.complete"}

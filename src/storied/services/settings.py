@@ -1,0 +1,68 @@
+"""What an operator may set about the services. The values are handed in; nothing here reads the environment."""
+
+from __future__ import annotations
+
+import msgspec
+
+from storied.domain.access import Verifier
+from storied.errors import DefinitionError
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""The names under which a machine reaches itself."""
+POSITION_HEADER = "Storied-Position"
+AFTER_HEADER = "Storied-After"
+POSITION_COOKIE = "storied-after"
+"""The cookie that says up to where its browser has written."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one service."""
+
+    verifier: Verifier | None = None
+    """Finds out who asks; without one, the app's."""
+    hosts: tuple[str, ...] = LOOPBACK
+    """What may stand in `Host`, on any port; ``*.shop.example`` stands for each name below it, and ``*`` for all."""
+    origins: tuple[str, ...] = ()
+    """The origins, such as ``https://shop.example``, whose pages may send requests beside the service's own."""
+    body_limit: int = 1024 * 1024
+    """Bytes of a request's body."""
+    body_seconds: float = 30.0
+    """How long a client may take to send its body."""
+    kept_headers: frozenset[str] = frozenset()
+    """Headers of a command's request, in lower case, that its events keep and its handler sees in its context."""
+    position_cookie: bool = True
+    """Whether an answer to a command sets the cookie by which a browser reads its own writes."""
+    url_limit: int = 8192
+    """Bytes of a request's path and query."""
+    header_limit: int = 16 * 1024
+    """Bytes of a request's headers."""
+    header_count: int = 100
+    page_limit: int = 1000
+    """Documents in one page of a list."""
+    wait_limit: float = 30.0
+    """Seconds that a client may ask to wait for a view."""
+    deadline: float = 60.0
+    """Seconds that a request may take; a stream may go on for ever."""
+    rate: float = 0.0
+    """Requests a second that a principal, or an address without one, may go on sending; 0 is as many as it likes."""
+    burst: int = 100
+    """Requests that it may send at once."""
+    access_log: bool = False
+    """Whether each request is logged, as JSON, by the logger ``storied.access``."""
+    tracing: bool = False
+    """Whether each request is an OpenTelemetry span; needs the extra ``opentelemetry``."""
+    heartbeat_limit: float = 15.0
+    """Seconds without a sign from whoever keeps a view up to date, after which the view counts as dead."""
+    lag_limit: float | None = None
+    """Seconds that a view may be behind before a query service is not ready; None: as many as it likes."""
+
+    def __post_init__(self) -> None:
+        at_least_one = ("body_limit", "url_limit", "header_limit", "header_count", "page_limit", "burst")
+        wrong = [name for name in at_least_one if getattr(self, name) < 1]
+        positive = ("body_seconds", "wait_limit", "deadline", "heartbeat_limit")
+        wrong += [name for name in positive if not 0 < getattr(self, name) < float("inf")]
+        wrong += [name for name in ("rate",) if not 0 <= self.rate < float("inf")]
+        if wrong:
+            raise DefinitionError(f"{', '.join(wrong)} cannot be that small or that large. Give a number above 0.")
+        if not self.hosts:
+            raise DefinitionError("hosts= is empty, so nobody could be answered. Name a host, or * for any.")

@@ -1,0 +1,274 @@
+"""A request becomes a command, or its sender is told of every mistake and where it is."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from storied import Command, DefinitionError
+from storied.errors import InvalidEvent, RequestRefused
+from storied.services.binding import Binding
+from storied.services.routing import parse_template
+from tests.services.asgi import request_of
+from tests.services.ledger import CloseAccount, Describe, OpenAccount, Pay, Payee, Street
+
+JSON = {"Content-Type": "application/json"}
+DESCRIBE = Binding(Describe, parse_template("PATCH /descriptions/{number}/{day}"))
+PAY = Binding(Pay, parse_template("POST /accounts/{account}/payments"))
+CLOSE = Binding(CloseAccount, parse_template("DELETE /accounts/{account}"))
+
+
+async def bind(binding: Binding, body: bytes, path: dict[str, str], **headers: str) -> Command:
+    """The command of a request with this body."""
+    given = JSON | {name.replace("_", "-"): value for name, value in headers.items()}
+    request = request_of("POST", "/", body, headers=given)
+    request.path_params = path
+    return await binding.bind(request)
+
+
+async def errors(binding: Binding, body: bytes, path: dict[str, str], **headers: str) -> list[tuple[Any, str]]:
+    """The mistakes that a request is refused for: each with its place."""
+    with pytest.raises(RequestRefused) as refused:
+        await bind(binding, body, path, **headers)
+    assert refused.value.code == "invalid-fields"
+    return [
+        (one.get("pointer") or one.get("parameter") or one.get("header"), one["detail"])
+        for one in refused.value.data["errors"]
+    ]
+
+
+PLACE = {"number": "7", "day": "2017-05-01"}
+
+
+async def test_path_and_body_are_one_command() -> None:
+    """The parts of the path are read as the types of their fields."""
+    body = b"""{"kind": "b", "mark": "7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e", "share": 1, "others": {"x": {"name": "A",
+        "number": 1}}, "payee": {"name": "P", "streets": [{"name": "B", "number": 2}]}}"""
+    assert await bind(DESCRIBE, body, PLACE) == Describe(
+        number=7,
+        day=date(2017, 5, 1),
+        kind="b",
+        mark=UUID("7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e"),
+        share=1.0,
+        others={"x": Street("A", 1)},
+        payee=Payee("P", [Street("B", 2)]),
+    )
+
+
+async def test_a_path_that_says_it_all_needs_no_body() -> None:
+    """Nor a type for it."""
+    request = request_of("DELETE", "/accounts/a")
+    request.path_params = {"account": "a"}
+    assert await CLOSE.bind(request) == CloseAccount(account="a")
+
+
+async def test_every_mistake_is_told_with_its_place() -> None:
+    """In the path, in the body, and deep inside of it; what is missing, and what nobody knows."""
+    body = b"""{"kind": "c", "mark": "x", "payee": {"streets": [{"name": 1, "number": 2}, {"name": "B", "number": 0,
+        "a/b~": 1}], "nick": 1}, "others": {"x y": {"name": "A"}}, "sharp": 1}"""
+    assert await errors(DESCRIBE, body, {"number": "seven", "day": "2017-05-01"}) == [
+        ("number", "Expected `int`, got `str`."),
+        ("#/kind", "Invalid enum value 'c'."),
+        ("#/mark", "Invalid UUID."),
+        ("#/payee/name", "This field is required."),
+        ("#/payee/streets/0/name", "Expected `str`, got `int`."),
+        ("#/payee/streets/1/number", "Expected `int` >= 1."),
+        ("#/payee/streets/1/a~1b~0", "There is no such field."),
+        ("#/payee/nick", "There is no such field."),
+        ("#/others/x%20y/number", "This field is required."),
+        ("#/sharp", "There is no such field."),
+    ]
+
+
+async def test_a_field_that_is_missing_is_told() -> None:
+    """With an empty body as with an empty object."""
+    for body in (b"", b"{}"):
+        assert await errors(PAY, body, {"account": "a"}) == [("#/amount", "This field is required.")]
+
+
+async def test_an_unknown_field_is_refused_at_any_depth() -> None:
+    """Even where everything else is right: what is sent and not read is lost."""
+    body = b'{"payee": {"name": "P", "role": "admin"}}'
+    assert await errors(DESCRIBE, body, PLACE) == [("#/payee/role", "There is no such field.")]
+
+
+async def test_path_and_body_may_say_the_same() -> None:
+    """Clients that send back what they were sent are welcome."""
+    said_twice = await bind(PAY, b'{"account": "a", "amount": "1"}', {"account": "a"})
+    assert said_twice == Pay(account="a", amount=Decimal(1))
+
+
+async def test_path_and_body_must_not_contradict_each_other() -> None:
+    """Nobody can say which of the two is meant."""
+    [(place, detail)] = await errors(PAY, b'{"account": "b", "amount": "1"}', {"account": "a"})
+    assert (place, detail) == ("#/account", "This contradicts the request: the path says 'a'.")
+
+
+async def test_a_header_is_bound_where_a_field_asks_for_it() -> None:
+    """And only there; a body that says otherwise is refused."""
+    assert await bind(CLOSE, b"", {"account": "a"}, Accept_Language="de") == CloseAccount(account="a", language="de")
+    assert (await errors(CLOSE, b'{"language": "fr"}', {"account": "a"}, Accept_Language="de"))[0][0] == "#/language"
+
+
+async def test_a_header_that_does_not_fit_is_told_by_its_name() -> None:
+    """It has no place in the body."""
+
+    class Numbered(Command):
+        number: Annotated[int, msgspec.Meta(extra={"header": "X-Number"})]
+
+    binding = Binding(Numbered, parse_template("POST /numbers"))
+    assert await errors(binding, b"", {}, X_Number="x") == [("x-number", "Expected `int`, got `str`.")]
+    assert await bind(binding, b"", {}, X_Number="12") == Numbered(number=12)
+
+
+class Curious(Command):
+    secret: Annotated[str, msgspec.Meta(extra={"header": "Authorization"})]
+
+
+class Hungry(Command):
+    cookie: Annotated[str, msgspec.Meta(extra={"header": "cookie"})]
+
+
+class Lost(Command):
+    where: Nowhere  # type: ignore[name-defined]  # noqa: F821 - that is the point
+
+
+@pytest.mark.parametrize("command", [Curious, Hungry])
+def test_a_secret_cannot_be_asked_for(command: type[Command]) -> None:
+    """It would stand in the log for ever."""
+    with pytest.raises(DefinitionError, match="holds a secret"):
+        Binding(command, parse_template("POST /curious"))
+
+
+def test_a_field_that_cannot_be_read_is_a_mistake_in_the_app() -> None:
+    """Its type is not to be found, so no request could give it."""
+    with pytest.raises(DefinitionError, match="Nowhere"):
+        Binding(Lost, parse_template("POST /lost"))
+
+
+def test_a_parameter_that_is_no_field_is_a_mistake_in_the_app() -> None:
+    """Found when the service is made."""
+    with pytest.raises(DefinitionError, match="no field 'order'"):
+        Binding(OpenAccount, parse_template("POST /accounts/{order}"))
+
+
+async def test_what_a_command_checks_itself_is_told_too() -> None:
+    """As a mistake of the whole."""
+
+    class Span(Command):
+        first: int
+        last: int
+
+        def __post_init__(self) -> None:
+            if self.first > self.last:
+                raise ValueError("first comes after last")
+
+    binding = Binding(Span, parse_template("POST /spans"))
+    assert await errors(binding, b'{"first": 2, "last": 1}', {}) == [("#", "first comes after last.")]
+
+
+async def test_a_renamed_field_is_known_by_its_name_on_the_wire() -> None:
+    """In the body, in the path, and in what is told of it."""
+
+    class Ship(Command, rename="camel"):
+        order_id: int
+        to_city: str
+
+    binding = Binding(Ship, parse_template("POST /orders/{order_id}/shipment"))
+    assert await bind(binding, b'{"toCity": "x"}', {"order_id": "1"}) == Ship(order_id=1, to_city="x")
+    found = await errors(binding, b'{"orderId": 2, "to_city": 1}', {"order_id": "1"})
+    assert [place for place, _ in found] == ["#/orderId", "#/toCity", "#/to_city"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b"null", b'"x"', b"true"])
+async def test_a_body_is_an_object(body: bytes) -> None:
+    """Nothing else has fields."""
+    assert (await errors(PAY, body, {"account": "a"}))[0][0] == "#"
+
+
+NOT_JSON = {
+    "NaN": b'{"amount": NaN}',
+    "Infinity": b'{"amount": -Infinity}',
+    "a key twice": b'{"amount": "1", "amount": "2"}',
+    "a key twice, deep inside": b'{"amount": "1", "x": {"a": 1, "a": 2}}',
+    "bad UTF-8": b'{"amount": "\xff"}',
+    "half a surrogate": b'{"amount": "\\ud800"}',
+    "half a surrogate in UTF-8": b'{"amount": "\xed\xa0\x80"}',
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "UTF-16": '{"amount": 1}'.encode("utf-16"),
+    "cut short": b'{"amount": ',
+    "two values": b"{} {}",
+    "a trailing comma": b'{"amount": "1",}',
+    "a comment": b'{"amount": "1"} // one',
+    "white space alone": b"  ",
+    "nothing but NUL": b"\x00",
+}
+
+
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
+async def test_what_is_no_json_is_refused(body: bytes) -> None:
+    """As what it is, whatever Python's own reader would have made of it."""
+    with pytest.raises(RequestRefused) as refused:
+        await bind(PAY, body, {"account": "a"})
+    assert refused.value.code == "not-json"
+
+
+NOT_STORABLE = {
+    "deep": (b'{"x": ' + b"[" * 65 + b"]" * 65 + b"}", "too-deep"),
+    "very deep": (b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too-deep"),
+    "a large number": (b'{"x": ' + b"9" * 5000 + b"}", "number-too-large"),
+    "NUL": (b'{"x": "\\u0000"}', "nul"),
+}
+
+
+@pytest.mark.parametrize(("body", "code"), NOT_STORABLE.values(), ids=NOT_STORABLE.keys())
+async def test_what_no_event_could_hold_is_refused(body: bytes, code: str) -> None:
+    """Before anybody works on it."""
+    with pytest.raises(InvalidEvent) as refused:
+        await bind(PAY, body, {"account": "a"})
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    ],
+)
+async def test_a_body_in_another_format_is_refused(headers: dict[str, str]) -> None:
+    """A form of another site's page is one of those."""
+    with pytest.raises(RequestRefused) as refused:
+        await PAY.bind(request_of("POST", "/", b'{"amount": "1"}', headers=headers))
+    assert refused.value.code == "unsupported-media-type"
+
+
+@pytest.mark.parametrize(
+    "given", ["application/json", "Application/JSON ; charset=UTF-8", 'application/json;charset="utf-8"']
+)
+async def test_json_may_say_that_it_is_utf_8(given: str) -> None:
+    """In any case, with or without quotes."""
+    command = await bind(PAY, b'{"amount": "1"}', {"account": "a"}, Content_Type=given)
+    assert isinstance(command, Pay)
+
+
+async def test_a_query_string_is_refused() -> None:
+    """Nothing would read it."""
+    with pytest.raises(RequestRefused) as refused:
+        await PAY.bind(request_of("POST", "/?account=a"))
+    assert refused.value.code == "bad-query"
+
+
+async def test_mistakes_are_told_up_to_a_bound() -> None:
+    """A hostile body does not get an answer many times its size."""
+    streets = b", ".join([b"{}"] * 5000)
+    found = await errors(DESCRIBE, b'{"payee": {"name": "P", "streets": [' + streets + b"]}}", PLACE)
+    assert len(found) == 50

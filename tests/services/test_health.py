@@ -1,0 +1,94 @@
+"""Readiness: a dead projection is told from an idle one, by what stands beside the documents alone."""
+
+import msgspec
+import pytest
+
+from storied.services.health import ViewHealth, view_health
+from storied.services.settings import Settings
+from storied.store.documents import Checkpoint, Edition, Heartbeat, Table
+
+NOW = 1_000_000.0
+EDITION = Edition(Table("Page"), live=True, checkpoint=Checkpoint(7), parked=0, error=None, updated_us=0)
+BEAT = Heartbeat("Page", "w-1", "running", 7, 7, 0, int((NOW - 1) * 1e6))
+
+
+def health(
+    *beats: Heartbeat, editions: tuple[Edition, ...] = (EDITION,), settings: Settings | None = None
+) -> ViewHealth:
+    """How the view is doing by these signs."""
+    [found] = view_health(["Page"], editions, beats, settings or Settings(heartbeat_limit=10), NOW)
+    return found
+
+
+def changed(**fields: object) -> Heartbeat:
+    """The good sign, with changes."""
+    return msgspec.structs.replace(BEAT, **fields)
+
+
+def test_an_idle_view_is_ready() -> None:
+    """It stands at the head, and somebody watches."""
+    assert health(BEAT) == ViewHealth("Page", "running", True, 7, 0.0, 1.0)
+
+
+def test_a_view_without_a_sign_is_dead() -> None:
+    """However good its documents look."""
+    found = health()
+    assert (found.state, found.ready, found.beat_seconds) == ("dead", False, None)
+
+
+def test_a_view_whose_last_sign_is_old_is_dead() -> None:
+    """The threshold is the operator's."""
+    old = changed(beaten_us=int((NOW - 11) * 1e6))
+    assert (health(old).state, health(old).beat_seconds) == ("dead", 11.0)
+    assert health(old, settings=Settings(heartbeat_limit=12)).state == "running"
+
+
+def test_one_live_worker_is_enough() -> None:
+    """The signs of those that died stay a while."""
+    dead = changed(worker="w-0", beaten_us=0)
+    assert health(dead, BEAT).state == "running"
+    failed = changed(worker="w-2", life="failed", beaten_us=int(NOW * 1e6))
+    assert health(failed, BEAT).state == "running"
+    superseded = changed(worker="w-3", life="superseded", beaten_us=int(NOW * 1e6))
+    assert health(superseded, BEAT).state == "running"
+    assert health(superseded).state == "dead"
+
+
+def test_a_failed_view_is_not_ready() -> None:
+    """Its worker lives and says so."""
+    edition = msgspec.structs.replace(EDITION, error="the handler raised")
+    found = health(changed(life="failed"), editions=(edition,))
+    assert (found.state, found.ready, found.error) == ("failed", False, "the handler raised")
+
+
+def test_a_view_with_parked_keys_serves_the_others() -> None:
+    """One poisoned document takes nobody else's away."""
+    found = health(BEAT, editions=(msgspec.structs.replace(EDITION, parked=2),))
+    assert (found.state, found.ready) == ("parked", True)
+
+
+def test_a_view_that_is_built_anew_serves_the_old_model() -> None:
+    """A rebuild takes no server down."""
+    found = health(changed(life="building", position=2))
+    assert (found.state, found.ready) == ("building", True)
+
+
+def test_a_view_that_was_never_built_is_not_ready() -> None:
+    """There is nothing to serve."""
+    assert health(editions=()).state == "absent"
+    beside = msgspec.structs.replace(EDITION, live=False)
+    assert health(BEAT, editions=(beside,)).ready is False
+
+
+@pytest.mark.parametrize(("limit", "ready"), [(None, True), (5.0, False), (8.0, True)])
+def test_lag_counts_where_the_operator_says_so(limit: float | None, ready: bool) -> None:
+    """What waited when the sign was given has waited on since."""
+    late = changed(head=9, lag_us=6_000_000)
+    found = health(late, settings=Settings(lag_limit=limit))
+    assert (found.lag_seconds, found.ready) == (7.0, ready)
+
+
+def test_what_has_caught_up_since_is_not_late() -> None:
+    """The documents are younger than the sign."""
+    late = changed(position=5, head=7, lag_us=6_000_000)
+    assert health(late).lag_seconds == 0.0
