@@ -70,19 +70,15 @@ def make_lookup(
     order_by: str | None = None,
     limit: int | None = None,
     cursor: str | None = None,
+    also: Mapping[str, Any] | None = None,
 ) -> Lookup:
     """The lookup for ``field=value`` and ``field=Range(…)``, ordered by *order_by* (``-field`` for the largest first).
 
+    What *also* says has to hold besides, whatever *where* says of the same fields.
+
     Raises `NotIndexed` for a field without an index and `InvalidQuery` for a value, limit or cursor that cannot be.
     """
-    criteria: list[Criterion] = []
-    for field, value in where.items():
-        _check_indexed(projector, field)
-        hint = projector.spec.hints()[field]
-        if isinstance(value, Range):
-            criteria.extend(value.criteria(field, hint))
-        else:
-            criteria.append(Criterion(field, "=", comparable(field, hint, value)))
+    criteria = [*_criteria(projector, where), *_criteria(projector, also or {})]
     descending = order_by is not None and order_by.startswith("-")
     by = order_by.removeprefix("-") if order_by else None
     if by is not None and by != projector.spec.key:
@@ -97,6 +93,14 @@ def make_lookup(
     if cursor is None:
         return lookup
     return msgspec.structs.replace(lookup, beyond=_read_cursor(cursor, projector, lookup))
+
+
+def meets(projector: Projector, document: View, where: Mapping[str, Any]) -> bool:
+    """Whether the document meets criteria as `find` takes them; they may name the key, too."""
+    return all(
+        criterion.holds(sort_key(getattr(document, criterion.field)))
+        for criterion in _criteria(projector, where, projector.spec.key)
+    )
 
 
 def grouping(projector: Projector, by: str | None) -> str | None:
@@ -133,6 +137,17 @@ def _asked(projector: Projector, lookup: Lookup) -> str:
     """A short name for the question, so that a cursor is not used for another."""
     parts = msgspec.json.encode([projector.name, lookup.criteria, lookup.order, lookup.descending])
     return sha256(parts).hexdigest()[:12]
+
+
+def _criteria(projector: Projector, where: Mapping[str, Any], *known: str) -> Iterator[Criterion]:
+    for field, value in where.items():
+        if field not in known:
+            _check_indexed(projector, field)
+        hint = projector.spec.hints()[field]
+        if isinstance(value, Range):
+            yield from value.criteria(field, hint)
+        else:
+            yield Criterion(field, "=", comparable(field, hint, value))
 
 
 def _check_indexed(projector: Projector, field: str) -> None:

@@ -27,6 +27,8 @@ class Reader:
 
     def __init__(self, texts: TextViews, queries: Queries, then: Then = NOW) -> None:
         self.texts, self._queries, self._then = texts, queries, then
+        self.position: int | None = None
+        """The least position of what was read so far; None when nothing was."""
 
     async def get(
         self, view: type[V], key: str, *, after: int | None = None, at: At | None = None, timeout: float | None = None
@@ -34,6 +36,7 @@ class Reader:
         """The view's document with this key, or None; *after*, *at* and *timeout* as for `OpenApp.get`."""
         check_key(key)
         found = await self.texts.document(view, key, self._when(after, at, timeout))
+        self._note(found.position)
         return None if found.document is None else self.texts.decoded(view, found.document)
 
     async def find(
@@ -52,6 +55,7 @@ class Reader:
         page = await self.texts.page(
             view, criteria, order_by=order_by, limit=limit, cursor=cursor, then=self._when(None, at, None)
         )
+        self._note(page.position)
         decoded = [self.texts.decoded(view, hit.document) for hit in page.hits]
         return Found(decoded, page.cursor, page.position, tuple(one.key for one in page.parked))
 
@@ -65,7 +69,9 @@ class Reader:
         **fields: Any,
     ) -> dict[Any, int]:
         """How many documents there are; as `OpenApp.count`."""
-        counts, _ = await self.texts.count(view, {**(where or {}), **fields}, by=by, then=self._when(None, at, None))
+        then = self._when(None, at, None)
+        counts, position = await self.texts.count(view, {**(where or {}), **fields}, by=by, then=then)
+        self._note(position)
         return counts
 
     async def ask(self, query: Callable[..., Any], /, **arguments: Any) -> Any:
@@ -78,6 +84,9 @@ class Reader:
     def then(self, then: Then) -> Reader:
         """A reader of the same views as of then."""
         return Reader(self.texts, self._queries, then)
+
+    def _note(self, position: int) -> None:
+        self.position = position if self.position is None else min(self.position, position)
 
     def _when(self, after: int | None, at: At | None, timeout: float | None) -> Then:
         given = self._then

@@ -51,7 +51,7 @@ class Standings:
 
     def __init__(self, documents: ReadModels, log: LogOf) -> None:
         self._documents, self._log = documents, log
-        self._waiting: dict[asyncio.Future[None], Callable[[ByView], bool]] = {}
+        self._waiting: dict[asyncio.Future[ByView], Callable[[ByView], bool]] = {}
         self._poller: asyncio.Task[None] | None = None
         self._known: dict[tuple[str, int, bytes], bool] = {}
 
@@ -72,22 +72,21 @@ class Standings:
             if edition.live
         }
 
-    async def until(self, due: Callable[[ByView], bool], timeout: float | None) -> bool:
-        """Returns once *due* holds of the standings: True; False when it does not within *timeout* seconds.
+    async def until(self, due: Callable[[ByView], bool], timeout: float | None) -> ByView | None:
+        """The standings once *due* holds of them; None when it does not within *timeout* seconds.
 
         Raises what asking for them raises.
         """
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[ByView] = asyncio.get_running_loop().create_future()
         self._waiting[future] = due
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
         try:
-            await asyncio.wait_for(future, timeout)
+            return await asyncio.wait_for(future, timeout)
         except TimeoutError:
-            return False
+            return None
         finally:
             self._waiting.pop(future, None)
-        return True
 
     async def aclose(self) -> None:
         """Stops looking. Idempotent."""
@@ -106,7 +105,7 @@ class Standings:
                         future.set_exception(error)
                 return
             for future in due:
-                future.set_result(None)
+                future.set_result(standings)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _is_ours(self, edition: Edition) -> bool:

@@ -81,11 +81,12 @@ class TextViews:
         order_by: str | None,
         limit: int,
         cursor: str | None,
+        also: Mapping[str, Any] | None = None,
         then: Then = NOW,
     ) -> Texts:
         """The documents that meet the criteria, in order, a page at a time. Raises as `find` does."""
         projector = self.projector(view)
-        lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor)
+        lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor, also=also)
         one_more = msgspec.structs.replace(lookup, limit=limit + 1)
         asked = Question(lambda documents: documents.find(projector.table, one_more), None, then)
         answer = await self.served.answer(projector, asked)

@@ -42,6 +42,9 @@ BY_CODE = {
         Problem(type="unauthenticated", status=401, title="Who you are is not known"),
         Problem(type="forbidden", status=403, title="This is not for you"),
         Problem(type="bad-origin", status=403, title="The page that sent this is not one of ours"),
+        Problem(type="unknown-parameter", status=400, title="A parameter means nothing here"),
+        Problem(type="bad-parameter", status=400, title="A parameter's value cannot be"),
+        Problem(type="no-history", status=400, title="The view has no history"),
         Problem(type="not-found", status=404, title="There is nothing here"),
         Problem(type="method-not-allowed", status=405, title="This path does not take the method"),
         Problem(type="not-acceptable", status=406, title="There is no such representation"),
@@ -56,6 +59,20 @@ BY_CODE = {
         Problem(type="headers-too-large", status=431, title="The headers are too large"),
         Problem(type="deadline", status=503, title="It took too long", retry_after=1),
         Problem(type="too-many-requests", status=429, title="Too many requests"),
+        Problem(
+            type="no-read-models",
+            status=503,
+            title="The read models are not there yet",
+            detail="Nothing keeps the views yet that this asks for. Ask again in a moment.",
+            retry_after=2,
+        ),
+        Problem(
+            type="no-log",
+            status=503,
+            title="The log is not there",
+            detail="The past, and histories, need the log, which is not there. The present is answered without it.",
+            retry_after=10,
+        ),
     )
 }
 """By the error's code."""
@@ -85,7 +102,25 @@ BY_CLASS: dict[type[BaseException], Problem] = {
     errors.InvalidInput: Problem(type="invalid", status=400, title="This cannot be stored or asked"),
     errors.NotIndexed: Problem(type="not-indexed", status=400, title="The view has no index for this"),
     errors.NotCaughtUp: Problem(
-        type="not-caught-up", status=503, title="The view has not seen the position yet", retry_after=1
+        type="not-caught-up",
+        status=503,
+        title="The view has not seen the position yet",
+        detail="What you have seen or written is not in the view yet, and nothing older is given instead. Ask again.",
+        retry_after=1,
+    ),
+    errors.KeyParked: Problem(
+        type="key-parked",
+        status=503,
+        title="The document is held back",
+        detail="The document stopped at an event that its view could not take. It is as it was before that event.",
+        retry_after=30,
+    ),
+    errors.ViewFailed: Problem(
+        type="view-failed",
+        status=503,
+        title="The view has stopped",
+        detail="The view stopped at an event that its code cannot take. Its operator has to mend it.",
+        retry_after=30,
     ),
     errors.ViewRebuilding: Problem(
         type="view-rebuilding",
@@ -136,6 +171,8 @@ def problem_response(error: BaseException, request: Request | None = None) -> Re
     if problem.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     content |= _more(error)
+    if isinstance(error, errors.NotCaughtUp):
+        headers.append((b"storied-position", b"%d" % error.position))
     if isinstance(error, errors.RequestRefused):
         headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
     return Response(problem.status, msgspec.json.encode(content, enc_hook=repr), headers)
@@ -153,6 +190,8 @@ def _more(error: BaseException) -> dict[str, Any]:
             return {"seen": error.seen, "between": between, "more": error.more}
         case errors.NotCaughtUp():
             return {"view": error.view, "wanted": error.wanted, "position": error.position}
+        case errors.KeyParked():
+            return {"view": error.view, "key": error.key, "position": error.position}
         case _:
             return {}
 

@@ -7,8 +7,9 @@ makes the coming edition the live one and removes the other, in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Protocol
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -97,6 +98,27 @@ class Criterion(msgspec.Struct, frozen=True):
     field: str
     operator: Literal["=", ">", ">=", "<", "<="]
     value: Scalar
+
+    def holds(self, value: Scalar) -> bool:
+        """Whether it holds of a value, as every engine compares: nothing is less or more than None."""
+        if self.operator == "=":
+            return value == self.value
+        if value is None or self.value is None:
+            return False
+        return _COMPARE[self.operator](ranked(value), ranked(self.value))
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+
+
+def ranked(value: Scalar) -> tuple[int, Any]:
+    """None before numbers before text, as SQL engines order them."""
+    return (0, 0) if value is None else (2, value) if isinstance(value, str) else (1, value)
 
 
 class Lookup(msgspec.Struct, frozen=True):

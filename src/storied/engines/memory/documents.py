@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,16 +23,10 @@ from storied.store.documents import (
     Shown,
     SupersededError,
     Table,
+    ranked,
 )
 from storied.store.ordering import Scalar
 from storied.store.snapshots import Snapshot, SnapshotKey
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
 
 
 class _Shelf(msgspec.Struct):
@@ -128,7 +121,9 @@ class MemoryDocuments:
     async def search(self, table: Table, criterion: Criterion) -> dict[str, str]:
         """As the port says."""
         documents = self._shelf(table).documents
-        return {key: document for key, (document, values) in documents.items() if _holds(values, criterion)}
+        return {
+            key: document for key, (document, values) in documents.items() if criterion.holds(values[criterion.field])
+        }
 
     async def commit(
         self,
@@ -258,22 +253,8 @@ def _asked(lookup: Lookup) -> tuple[str, ...]:
 
 
 def _meets(values: dict[str, Scalar], criteria: tuple[Criterion, ...]) -> bool:
-    return all(_holds(values, criterion) for criterion in criteria)
-
-
-def _holds(values: dict[str, Scalar], criterion: Criterion) -> bool:
-    value = values[criterion.field]
-    if criterion.operator == "=":
-        return value == criterion.value
-    if value is None or criterion.value is None:
-        return False
-    return _COMPARE[criterion.operator](_rank(value), _rank(criterion.value))
-
-
-def _rank(value: Scalar) -> tuple[int, Any]:
-    """None before numbers before text, as SQL engines order them."""
-    return (0, 0) if value is None else (2, value) if isinstance(value, str) else (1, value)
+    return all(criterion.holds(values[criterion.field]) for criterion in criteria)
 
 
 def _place(hit: Hit) -> tuple[tuple[int, Any], str]:
-    return _rank(hit.value), hit.key
+    return ranked(hit.value), hit.key

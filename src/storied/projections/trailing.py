@@ -1,0 +1,80 @@
+"""The trail of one document: what happened in its entity's stream, and what each event made of the document."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from storied.errors import InvalidQuery, ViewFailed
+from storied.projections.projector import Projector
+from storied.projections.working import apply_steps
+from storied.store.moments import Moment
+from storied.store.port import EventStore
+from storied.store.query import Query, QueryItem
+from storied.store.records import Recorded
+
+CHUNK = 256
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """One event of the trail: the document's JSON before and after it (None where there was none).
+
+    `error` says why the event could not be applied; the document then stays as it was, to the end of the trail.
+    """
+
+    record: Recorded
+    before: str | None
+    after: str | None
+    error: str | None = None
+
+
+def trail_query(projector: Projector, key: str) -> Query | None:
+    """The events of the entity that the document is about; of the whole view, when tags do not tell.
+
+    None for a key that no event can have. Raises `InvalidQuery` with code ``no-history`` for a view that finds
+    documents by what is in them.
+    """
+    routes = [route for several in projector.spec.routes.values() for route in several]
+    if any(route.keys is None for route in routes):
+        raise InvalidQuery(
+            f"view {projector.name} finds documents by what is in them, so which events changed one cannot be told "
+            "from the events. Ask for the document at= several positions.",
+            code="no-history",
+        )
+    tags = sorted({route.tag for route in routes if route.tag is not None})
+    if any(route.tag is None for route in routes):
+        return projector.query
+    try:
+        return Query(tuple(QueryItem((), (f"{tag}:{key}",)) for tag in tags))
+    except InvalidQuery:  # a key that can be no tag
+        return None
+
+
+async def trail(
+    store: EventStore, projector: Projector, key: str, query: Query, moment: Moment
+) -> AsyncIterator[Trace]:
+    """Each event up to the moment that is in the document's stream, or changed it where its stream is not known."""
+    by_tag = query is not projector.query
+    stored: dict[str, str] = {}
+    held: set[str] = set()
+    async for page in store.read(query, until=moment.position).pages(CHUNK):
+        for record in moment.keeps(page.events):
+            before, error = stored.get(key), None
+            try:
+                steps = projector.plan([record])
+            except ViewFailed as failure:
+                steps, error = [], str(failure)
+                held.add(key)
+            steps = [msgspec.structs.replace(step, keys=(key,)) for step in steps if key in step.keys]
+            if not steps and not by_tag:
+                continue
+            applied = apply_steps(projector, steps, stored, held)
+            for change in applied.changes:
+                stored = {} if change.document is None else {key: change.document}
+            for parked in applied.parked:
+                held.add(key)
+                error = parked.error
+            yield Trace(record, before, stored.get(key), error)
+        await asyncio.sleep(0)

@@ -1,0 +1,87 @@
+"""One document by its key: the stored bytes, as they are now or were, or live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from storied.app import App
+from storied.domain.times import At
+from storied.domain.views import View, view_spec
+from storied.projections.projector import Projector
+from storied.projections.reader import Reader
+from storied.services.asking import (
+    absent,
+    answer,
+    check_key_of,
+    fresh,
+    last_event,
+    no_past,
+    stream_then,
+    then_of,
+    wants_stream,
+)
+from storied.services.freshness import moment_in
+from storied.services.http import Answer, Header, Request, Stream
+from storied.services.listing import once, unknown_parameter, value_in
+from storied.services.live import DocumentTelling, sees, stream
+from storied.services.routing import Template
+from storied.services.service import Service
+
+STREAM_HEADERS: list[Header] = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class DocumentEndpoint:
+    """What answers ``GET /orders/{order}``."""
+
+    def __init__(self, service: Service[Reader], app: App, view: type[View], template: Template) -> None:
+        self.service, self.app, self.view = service, app, view
+        self.projector = Projector(view_spec(view))
+        self.key = self.projector.spec.key
+        self.fixed = tuple(name for name in template.parameters if name != self.key)
+
+    async def __call__(self, request: Request) -> Answer:
+        """The document, or that there is none. Raises what the table of problems has."""
+        texts = self.service.opening.value.texts
+        key, at, visible = self.asked(request)
+        if wants_stream(request):
+            return await self._stream(request, key, at, visible)
+        then = then_of(request, self.service, at)
+        shown, more = await fresh(
+            request, self.service.opening.value, then, lambda then: texts.document(self.view, key, then)
+        )
+        if shown.document is None or not sees(texts, self.projector, shown, visible):
+            raise absent(shown.position)
+        if shown.held is not None:
+            more.append((b"storied-parked", b"%d" % shown.held))
+        return answer(request, shown.document, shown.position, *more)
+
+    def asked(self, request: Request) -> tuple[str, At | None, Mapping[str, Any]]:
+        """The key, the moment, and what the document has to be like for this client to see it."""
+        visible = dict(self.app.access.visible(request.principal, self.view))
+        at: At | None = None
+        for name, text in once(request.query).items():
+            if name != "at":
+                raise unknown_parameter(name, ["at"])
+            at = moment_in(text)
+        for name in self.fixed:
+            value = value_in(name, self.projector.spec.hints()[name], request.path_params[name])
+            if visible.setdefault(name, value) != value:
+                raise absent()
+        return check_key_of(request.path_params[self.key]), at, visible
+
+    async def _stream(self, request: Request, key: str, at: At | None, visible: Mapping[str, Any]) -> Stream:
+        no_past(at)
+        texts = self.service.opening.value.texts
+        last = last_event(request)
+        if last is None:  # who has been here before is told that the document is gone
+            now = await texts.document(self.view, key)
+            if not sees(texts, self.projector, now, visible):
+                raise absent(now.position)
+        telling = DocumentTelling(texts, self.projector, key, visible)
+        then = stream_then(request, self.service, last)
+        return Stream(200, stream(texts, self.projector, telling, then), list(STREAM_HEADERS))

@@ -1,0 +1,166 @@
+"""Lists: from a query string to a question about a view, and from its answer to bytes and links. Pure.
+
+Filters are parameters named after indexed fields: ``status=paid`` compares for equality, ``total.ge=10`` and its like
+give a bound, and ``placed_at.null=true`` finds what has no value. ``sort``, ``limit``, ``cursor`` and ``at`` are the
+list's own; a field of such a name is asked for with ``.eq``.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Union
+from urllib.parse import urlencode
+
+import msgspec
+
+from storied.domain.showing import shown
+from storied.domain.times import At
+from storied.errors import NotIndexed, RequestRefused
+from storied.projections.asking import Range
+from storied.projections.comparing import value_kinds
+from storied.projections.projector import Projector
+from storied.services.freshness import moment_in, time_in
+from storied.store.documents import Hit
+
+LIMIT = 100
+"""Documents in a page whose size nobody names."""
+OWN = ("sort", "limit", "cursor", "at")
+BOUNDS = ("ge", "gt", "le", "lt")
+OPERATORS = ("eq", *BOUNDS, "null")
+Pairs = Iterable[tuple[str, str]]
+
+
+class Listing(msgspec.Struct):
+    """What is asked of a list."""
+
+    where: dict[str, Any] = {}
+    sort: str | None = None
+    limit: int = LIMIT
+    cursor: str | None = None
+    at: At | None = None
+
+
+def listing(projector: Projector, pairs: Pairs, most: int) -> Listing:
+    """What the query string asks for. Raises `RequestRefused` for what it cannot, naming what it can, and `NotIndexed`.
+
+    *most* is the largest page there is.
+    """
+    asked = Listing(limit=min(LIMIT, most))
+    bounds: dict[str, dict[str, Any]] = {}
+    for name, text in once(pairs).items():
+        if name in OWN:
+            _set_own(asked, name, text, most)
+            continue
+        field, _, operator = name.partition(".")
+        operator = operator or "eq"
+        hint = _hint(projector, name, field, operator)
+        if operator in BOUNDS:
+            bounds.setdefault(field, {})[operator] = value_in(name, hint, text)
+        elif field in asked.where:
+            raise bad_parameter(name, f"{field} is given twice")
+        elif operator == "null":
+            _check_true(name, text)
+            asked.where[field] = None
+        else:
+            asked.where[field] = value_in(name, hint, text)
+    for field, given in bounds.items():
+        if field in asked.where:
+            raise bad_parameter(field, "a value and a bound of the same field do not go together")
+        asked.where[field] = Range(**given)
+    return asked
+
+
+def once(pairs: Pairs) -> dict[str, str]:
+    """The values by parameter, each given once. Raises `RequestRefused` with code ``bad-parameter``."""
+    found: dict[str, str] = {}
+    for name, text in pairs:
+        if name in found:
+            raise bad_parameter(name, "it is given twice")
+        found[name] = text
+    return found
+
+
+def allowed(projector: Projector) -> list[str]:
+    """The names of the parameters that the list takes."""
+    columns = projector.table.columns
+    return [*OWN, *columns, *(f"{field}.{operator}" for field in columns for operator in OPERATORS)]
+
+
+def value_in(name: str, hint: Any, text: str) -> Any:
+    """The value that a field of this type has where the text says so. Raises `RequestRefused`."""
+    kinds = [kind for kind in value_kinds(hint) if kind is not types.NoneType]
+    if datetime in kinds:
+        time = time_in(text)
+        if time is not None:
+            return time
+    if str in kinds or Any in kinds:
+        return text
+    try:
+        return msgspec.convert(text, Union[tuple(kinds)], strict=False)  # noqa: UP007 - made of a list
+    except (msgspec.ValidationError, TypeError, ValueError, OverflowError):
+        names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+        raise bad_parameter(name, f"{shown(text)} is not {names}") from None
+
+
+def unknown_parameter(name: str, known: Sequence[str]) -> RequestRefused:
+    """The refusal of a parameter that means nothing here."""
+    return RequestRefused(
+        "unknown-parameter",
+        f"The parameter {shown(name)} means nothing here. There are: {', '.join(known) or 'none'}.",
+        data={"errors": [{"parameter": name[:200], "detail": "unknown"}], "allowed": list(known)},
+    )
+
+
+def bad_parameter(name: str, detail: str) -> RequestRefused:
+    """The refusal of a parameter's value."""
+    return RequestRefused(
+        "bad-parameter",
+        f"The parameter {shown(name)} cannot be that: {detail}. Correct it.",
+        data={"errors": [{"parameter": name[:200], "detail": detail}]},
+    )
+
+
+def number_in(name: str, text: str, least: int, most: int) -> int:
+    """The whole number from *least* to *most* that the text says. Raises `RequestRefused`."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18 and least <= int(text) <= most):
+        raise bad_parameter(name, f"it goes from {least} to {most}")
+    return int(text)
+
+
+def array_of(hits: Sequence[Hit]) -> bytes:
+    """The documents as one JSON array, each as it is stored."""
+    return f"[{','.join([hit.document for hit in hits])}]".encode()
+
+
+def next_link(pairs: Pairs, cursor: str) -> bytes:
+    """An RFC 8288 link to what comes behind the cursor: the same question, relative to where it was asked."""
+    parameters = [(name, text) for name, text in pairs if name != "cursor"] + [("cursor", cursor)]
+    return b'<?%b>; rel="next"' % urlencode(parameters).encode()
+
+
+def _set_own(asked: Listing, name: str, text: str, most: int) -> None:
+    match name:
+        case "sort":
+            asked.sort = text
+        case "limit":
+            asked.limit = number_in(name, text, 1, most)
+        case "cursor":
+            asked.cursor = text
+        case _:
+            asked.at = moment_in(text)
+
+
+def _hint(projector: Projector, name: str, field: str, operator: str) -> Any:
+    hints: Mapping[str, Any] = projector.spec.hints()
+    if field not in hints or operator not in OPERATORS:
+        raise unknown_parameter(name, allowed(projector))
+    if field not in projector.table.columns:
+        raise NotIndexed(projector.name, field, projector.table.columns)
+    return hints[field]
+
+
+def _check_true(name: str, text: str) -> None:
+    if text != "true":
+        raise bad_parameter(name, "it is true, or left out")

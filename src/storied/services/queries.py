@@ -1,0 +1,112 @@
+"""The query service: the routes of an app's views and query functions, as an ASGI application.
+
+It opens the read models alone and sends what is stored in them as it is. Only questions about the past, and histories,
+need the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from storied.app import App
+from storied.domain.access import Subject
+from storied.domain.views import View, view_spec
+from storied.errors import DefinitionError
+from storied.opened import OpenApp
+from storied.projections.projector import Projector
+from storied.projections.reader import Reader
+from storied.services.documents import DocumentEndpoint
+from storied.services.gate import Gate
+from storied.services.health import Readiness, add_health, view_health
+from storied.services.http import Endpoint
+from storied.services.lists import ListEndpoint
+from storied.services.questions import QuestionEndpoint
+from storied.services.routing import Router, Template, parse_template
+from storied.services.service import Opening, Service
+from storied.services.settings import Settings
+from storied.services.trails import HistoryEndpoint
+
+
+class QueryService(Service[Reader]):
+    """The views and queries of an app over HTTP. Made by `query_service`."""
+
+    def __init__(self, router: Router, opening: Opening[Reader], settings: Settings, gate: Gate) -> None:
+        super().__init__(router, opening, settings, gate)
+        self.gate = gate
+
+    async def readied(self) -> Readiness:
+        """Whether questions can be answered: each view is there, and somebody keeps it up to date."""
+        texts = (await self.opening.get()).texts
+        documents = texts.documents
+        editions, beats = await documents.editions(), await documents.heartbeats()
+        views = view_health(texts.projectors, editions, beats, self.settings)
+        reasons = [f"View {one.view} is {one.state}." for one in views if not one.ready]
+        return Readiness(not reasons, reasons, views)
+
+
+def query_service(
+    app: App, where: str | OpenApp | Reader, *, settings: Settings | None = None, gate: Gate | None = None
+) -> QueryService:
+    """The views and query functions of *app* that have routes, as an ASGI application.
+
+    *where* is the URL of a store, whose read models the service opens, read-only, and closes; or an opened app, or a
+    reader, which stays its owner's. The read models need not be there yet. Raises `DefinitionError`.
+    """
+    opening = Opening(lambda: _opened(app, where))
+    settings = settings or Settings()
+    gate = gate or Gate(app, settings)
+    service = QueryService(Router(), opening, settings, gate)
+    routes: list[tuple[Template, Endpoint, Subject]] = []
+    histories: list[tuple[Template, Endpoint, Subject]] = []
+    for view in app.views.values():
+        for text in app.routes.get(view, ()):
+            template = parse_template(text, ("GET",))
+            if is_of_one(view, template):
+                routes.append((template, DocumentEndpoint(service, app, view, template), view))
+                below = parse_template(f"{text.rstrip('/')}/history", ("GET",))
+                histories.append((below, HistoryEndpoint(service, app, view, template), view))
+            else:
+                routes.append((template, ListEndpoint(service, app, view, template), view))
+    for query in app.queries.values():
+        routes += [
+            (template, QuestionEndpoint(service, app, query, template), query.function)
+            for template in (parse_template(text, ("GET",)) for text in query.routes)
+        ]
+    taken = {_shape(template) for template, *_ in routes}
+    for template, endpoint, subject in routes + [one for one in histories if _shape(one[0]) not in taken]:
+        service.router.add(template, endpoint, subject)
+    add_health(service.router, gate, service.readied)
+    return service
+
+
+@asynccontextmanager
+async def _opened(app: App, where: str | OpenApp | Reader) -> AsyncIterator[Reader]:
+    if isinstance(where, OpenApp):
+        yield where.reader
+    elif isinstance(where, Reader):
+        yield where
+    else:
+        async with app.read(where) as reader:
+            yield reader
+
+
+def is_of_one(view: type[View], template: Template) -> bool:
+    """Whether the route is that of one document, whose key stands in it; otherwise it is that of a list.
+
+    Raises `DefinitionError` when the path asks for what documents cannot be found by.
+    """
+    projector = Projector(view_spec(view))
+    key = projector.spec.key
+    unknown = [name for name in template.parameters if name != key and name not in projector.table.columns]
+    if unknown:
+        raise DefinitionError(
+            f"route {template.text!r} has {', '.join(unknown)}, by which {projector.name} cannot be asked for. Name "
+            f"its key, {key}, or an indexed field."
+        )
+    return key in template.parameters
+
+
+def _shape(template: Template) -> tuple[str, ...]:
+    """What requests the template answers, whatever its parameters are called."""
+    return tuple("{}" if part.startswith("{") else part for part in template.parts)
