@@ -8,10 +8,8 @@ the process at once; what was acknowledged is on the disk. Needs the extra ``ser
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -23,10 +21,10 @@ import uvicorn
 from storied.errors import StoreUnavailable
 from storied.services.gate import Gate
 from storied.services.service import Service
+from storied.services.stopping import SIGNALS, end_at_once
 from storied.services.wire import connection_class
 
 BACKLOG = 2048
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -88,8 +86,7 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """Begins to drain. Called again, it ends the process at once."""
         if self.should_exit:
-            sys.stderr.flush()
-            os._exit(1)
+            end_at_once()
         self.should_exit = self._gate.draining = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -125,19 +122,3 @@ async def serve(service: Service[Any], gate: Gate, listening: socket.socket, *, 
     """
     async with service:
         await Server(service, gate, started).serve(sockets=[listening])
-
-
-async def until_told() -> None:
-    """Returns when a signal says to stop; the next one ends the process at once."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def tell() -> None:
-        if told.is_set():
-            sys.stderr.flush()
-            os._exit(1)
-        told.set()
-
-    for one in SIGNALS:
-        loop.add_signal_handler(one, tell)
-    await told.wait()

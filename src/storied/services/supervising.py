@@ -47,7 +47,9 @@ class Supervisor:
         for one in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(one, self._told)
         keepers = {program: asyncio.create_task(self._keep(program)) for program in self._programs}
-        await self._stopping.wait()
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([stopping, *keepers.values()], return_when=asyncio.FIRST_COMPLETED)
+        self._stopping.set()  # a keeper that ended by itself has failed
         for last in (False, True):
             mine = [keepers[program] for program in self._programs if program.last is last]
             for program in self._programs:
@@ -92,7 +94,7 @@ class Supervisor:
             *program.arguments,
             stdin=asyncio.subprocess.PIPE,
             pass_fds=self._descriptors,
-            process_group=0,  # Ctrl-C in a terminal is for this process, which tells the others in order
+            start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells the others in order
         )
         self._running[program.name] = process
         if self._stopping.is_set():
