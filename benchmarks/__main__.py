@@ -1,4 +1,4 @@
-"""``./dev bench [PART …] [--rounds N] [--markdown FILE] [--growth]``: runs the measurements whose name has PART in it.
+"""``./dev bench [PART …] [--rounds N] [--markdown FILE]``: runs the measurements whose name has PART in it.
 
 Each is run several times in a fresh folder, beside the bare loop over the same rows; the medians are printed with
 their ratio. Figures hold for the machine that is named, and only beside each other.
@@ -13,12 +13,14 @@ import platform
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import apsw
 
 from benchmarks.growth import curve, memory
 from benchmarks.measures import MEASURES, Figure, Measure
+from benchmarks.toolkits import compare
 
 
 def main() -> int:
@@ -28,9 +30,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="runs of each; the median counts (default 3)")
     parser.add_argument("--markdown", type=Path, help="write the table to this file as well")
     parser.add_argument("--growth", action="store_true", help="throughput at 10,000 to 5,000,000 events, and memory")
+    parser.add_argument("--toolkits", action="store_true", help="what each toolkit for services costs")
     options = parser.parse_args()
     if options.growth:
         return grow(options.markdown)
+    if options.toolkits:
+        return tell([machine(), ""], compare(options.rounds), options.markdown)
     chosen = [m for m in MEASURES if not options.parts or any(part in m.name for part in options.parts)]
     print(machine())
     lines = [f"{'':50} {'storied':>12} {'bar':>10} {'bare':>12} {'ratio':>6}"]
@@ -50,6 +55,17 @@ def main() -> int:
     if options.markdown:
         options.markdown.write_text("\n".join([machine(), "", *table, ""]), encoding="utf-8")
     return 0 if reached else 1
+
+
+def tell(head: list[str], lines: Iterable[str], file: Path | None) -> int:
+    """Prints the lines as they come, and writes them to *file*."""
+    told = list(head)
+    for line in lines:
+        print(line, flush=True)
+        told.append(line)
+    if file:
+        file.write_text("\n".join([*told, ""]), encoding="utf-8")
+    return 0
 
 
 def grow(file: Path | None) -> int:

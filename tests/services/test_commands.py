@@ -20,7 +20,7 @@ from storied.services.commands import CommandService, command_service
 from storied.services.settings import Settings
 from storied.store.port import EventStore
 from tests.services.asgi import Sent, Wire, ask, scope_of
-from tests.services.ledger import Account, AccountPage, OpenAccount, Paid, ledger
+from tests.services.ledger import Account, AccountPage, OpenAccount, Opened, Paid, ledger
 from tests.services.ledger import open_account as open_account_handler
 
 
@@ -348,6 +348,15 @@ async def test_nobody_waits_longer_than_the_setting(url: str) -> None:
         assert answer.headers["preference-applied"].startswith("wait=0.01;")
 
 
+async def test_a_wait_outlasts_the_deadline_of_requests(url: str) -> None:
+    """The command is stored, so there is nothing left to be late with; the wait has a bound of its own."""
+    settings = Settings(deadline=0.05, wait_limit=0.2)
+    async with command_service(ledger, url, views=False, settings=settings) as service:
+        answer = await open_account(service, Prefer="wait=5")
+        assert answer.status == 201
+        assert answer.headers["preference-applied"] == 'wait=0.2; views=""; late="AccountPage"'
+
+
 # --- the cookie ----------------------------------------------------------------------------------------
 
 
@@ -493,3 +502,38 @@ async def test_a_command_without_a_route_is_not_served() -> None:
 
     async with _service(app) as service:
         assert (await open_account(service)).status == 404
+
+
+async def test_a_command_that_takes_too_long_may_be_repeated(tmp_path: Path) -> None:
+    """Whether it is stored is not known, so the answer has the key to repeat it under."""
+
+    class Slow:
+        """What a handler is given, late."""
+
+    app = App("slow")
+    calls = iter([30.0, 0.0])
+
+    async def slow() -> Slow:
+        await asyncio.sleep(next(calls))
+        return Slow()
+
+    app.provide(Slow, slow)
+
+    @app.command("POST /accounts")
+    def opens(command: OpenAccount, account: Account, slow: Slow) -> Opened:
+        return Opened(account=command.account, owner=command.owner)
+
+    async with command_service(app, f"sqlite:///{tmp_path}/app.db", settings=Settings(deadline=0.1)) as service:
+        answer = await open_account(service)
+        assert (answer.status, answer.json["code"]) == (503, "deadline")
+        key = answer.json["idempotency_key"]
+        assert answer.headers["idempotency-key"] == key
+        assert (await open_account(service, Idempotency_Key=key)).json["count"] == 1
+
+
+async def test_what_is_refused_needs_no_key() -> None:
+    """Nothing was stored, and that is known."""
+    async with command_service(ledger, "memory://") as service:
+        assert "idempotency_key" not in (await send(service, "POST /accounts/a/payments", {"amount": "1"})).json
+        assert "idempotency_key" not in (await send(service, "POST /accounts", {})).json
+        assert "idempotency_key" in (await send(service, "POST /breaks", {"how": "badly"})).json

@@ -49,6 +49,28 @@ def test_a_path_starts_where_the_service_is_mounted(stripped: bool) -> None:
     assert request.path == "/sales/s/1"
 
 
+@pytest.mark.parametrize("target", ["/api/accounts/a", "/api/accounts/a%20b"])
+def test_a_slash_that_a_router_added_is_no_part_of_the_path(target: str) -> None:
+    """Litestar takes the prefix out and puts a slash at the end."""
+    scope = scope_of("GET", target)
+    scope["path"] = scope["path"].removeprefix("/api") + "/"
+    request = Request(scope, Wire().receive)
+    assert (request.path, request.segments[0]) == (scope["path"][:-1], "accounts")
+    assert len(request.segments) == 2
+    assert request.root == "/api"
+
+
+def test_a_slash_that_the_client_sent_stays() -> None:
+    """It makes another path."""
+    assert request_of("GET", "/accounts/").segments == ["accounts", ""]
+
+
+@pytest.mark.parametrize(("root", "target"), [("/api", "/api/a%2Fb"), ("", "/a%2Fb"), ("/a b", "/a%20b/c")])
+def test_a_service_knows_where_it_is_mounted(root: str, target: str) -> None:
+    """As it has to, to give addresses."""
+    assert request_of("GET", target, root_path=root).root == root
+
+
 def test_a_prefix_is_a_whole_part_of_the_path() -> None:
     """A path that only begins with the same letters is not below the prefix."""
     assert request_of("GET", "/apium", root_path="/api").path == "/apium"

@@ -43,6 +43,12 @@ def test_if_match_takes_nothing_else(value: str) -> None:
     assert refused.value.data["errors"][0]["header"] == "If-Match"
 
 
+def test_if_none_match_is_refused() -> None:
+    """It asks for a protection that there is under another name."""
+    with pytest.raises(RequestRefused, match='send If-Match: "0"'):
+        expected_position(headers("if-none-match", "*"))
+
+
 @pytest.mark.parametrize(("value", "key"), [("k-1", "k-1"), ('"k-1"', "k-1"), ("a b", "a b"), ("x" * 255, "x" * 255)])
 def test_a_key_may_stand_in_quotes(value: str, key: str) -> None:
     """As the draft standard has it, or bare, as most clients send it."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Set
 
 from storied.domain.views import View, view_spec
 from storied.errors import StoriedError
 from storied.opened import OpenApp
 from storied.services.preconditions import Wish
+
+_log = logging.getLogger("storied.services")
 
 
 async def wait_for_views(
@@ -35,6 +38,8 @@ def concerned(views: Mapping[str, type[View]], types: Set[str]) -> list[str]:
 async def _reaches(shop: OpenApp, view: type[View], position: int, seconds: float) -> bool:
     try:
         await shop.wait(view, position, timeout=seconds)
-    except StoriedError:  # late, stopped, or the store is closing: the command is stored all the same
+    except Exception as error:  # whatever it is, the command is stored, and that is what its sender is told
+        if not isinstance(error, StoriedError):
+            _log.exception("view %s could not be waited for", view.__name__)
         return False
     return True

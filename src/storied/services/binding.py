@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import typing
+from collections import Counter
 from typing import Any, Never
 
 import msgspec
@@ -15,7 +16,18 @@ import msgspec
 from storied.domain.commands import Command
 from storied.domain.showing import shown
 from storied.errors import DefinitionError, InvalidEvent, RequestRefused
-from storied.services.faults import Fault, Unfit, fault_of, faults_of, holds_structs, missing, pointer_to, unknown
+from storied.services.faults import (
+    MOST_FAULTS,
+    Fault,
+    Unfit,
+    fault_of,
+    faults_of,
+    holds_structs,
+    missing,
+    pointer_to,
+    strangers,
+    unknown,
+)
 from storied.services.http import Request
 from storied.services.routing import Template
 from storied.store.checks import check_json
@@ -73,12 +85,12 @@ class Binding:
         if request.scope.get("query_string"):
             raise RequestRefused("bad-query", "A command takes no query string. Put its fields into the body.")
         body = await request.body()
-        parts = parsed(body, request) if body else {}
+        parts, sent = parsed(body, request) if body else ({}, {})
         values: dict[str, Any] = {}
         faults: list[Fault] = []
         for field in self._fields:
             try:
-                value = self._value(field, parts.pop(field.key, None), request)
+                value = self._value(field, parts.pop(field.key, None), sent.get(field.key), request)
             except Unfit as unfit:
                 faults += unfit.faults
             else:
@@ -92,7 +104,7 @@ class Binding:
         except (TypeError, ValueError, ArithmeticError) as error:  # what a __post_init__ checks
             _refuse([fault_of(error, ())])
 
-    def _value(self, field: _Field, raw: msgspec.Raw | None, request: Request) -> Any:
+    def _value(self, field: _Field, raw: msgspec.Raw | None, sent: Any, request: Request) -> Any:
         """The field's value, from wherever it was given. Raises `Unfit`."""
         given: list[Any] = []
         if field.parameter is not None:
@@ -102,7 +114,7 @@ class Binding:
             if text is not None:
                 given.append(_converted(text, field.type, header=field.header))
         if raw is not None:
-            given.append(_decoded(field, raw))
+            given.append(_decoded(field, raw, sent))
         if not given:
             if field.required:
                 raise Unfit([missing((field.key,))])
@@ -114,8 +126,8 @@ class Binding:
         return given[0]
 
 
-def parsed(body: bytes, request: Request) -> dict[str, msgspec.Raw]:
-    """The fields of the body, each as JSON that is not read yet.
+def parsed(body: bytes, request: Request) -> tuple[dict[str, msgspec.Raw], dict[str, Any]]:
+    """The members of the body, each as JSON that is not read yet, and as plain Python for looking at its shape.
 
     Raises `RequestRefused` (``unsupported-media-type``, ``not-json``, ``invalid-fields``), and `InvalidEvent` for JSON
     that no event could hold: too deep, with numbers past 64 bits, or with NUL.
@@ -124,24 +136,19 @@ def parsed(body: bytes, request: Request) -> dict[str, msgspec.Raw]:
     try:
         text = body.decode()
         check_json(text, "The body", body)
-        json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant, parse_int=_read_int)
-        msgspec.json.decode(body)  # refuses what Python's own module takes, such as halves of surrogates
+        sent = _reader.decode(text)
+        parts: dict[str, msgspec.Raw] = _members.decode(body)
     except UnicodeDecodeError:
         raise RequestRefused("not-json", "The body is not text in UTF-8. Send JSON in UTF-8.") from None
     except RecursionError:
         raise RequestRefused("not-json", "The body is nested too deeply. Flatten it.") from None
+    except msgspec.ValidationError:
+        _refuse([Fault("The body is a JSON object, one member for each field.", "#")])
     except InvalidEvent:
         raise
     except (ValueError, msgspec.DecodeError) as error:
         raise RequestRefused("not-json", f"The body is not well-formed JSON: {error}. Mend it.") from None
-    try:
-        parts: dict[str, msgspec.Raw] = _object.decode(body)
-    except msgspec.ValidationError:
-        _refuse([Fault("The body is a JSON object, one member for each field.", "#")])
-    return parts
-
-
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+    return parts, sent
 
 
 def _check_type(request: Request) -> None:
@@ -163,11 +170,12 @@ def _check_type(request: Request) -> None:
         )
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> None:
-    if len({name for name, _ in pairs}) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the member {shown(twice)} stands twice in one object")
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise ValueError(f"the member {shown(names.most_common(1)[0][0])} stands twice in one object")
+    return members
 
 
 def _no_constant(name: str) -> Never:
@@ -178,15 +186,19 @@ def _read_int(digits: str) -> int:
     return len(digits)  # how large it may be is the decoder's business, which does not take quadratic time
 
 
-def _decoded(field: _Field, raw: msgspec.Raw) -> Any:
+_reader = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_no_constant, parse_int=_read_int)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
     try:
         value = field.decoder.decode(raw)
     except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
         raise Unfit(faults_of(raw, field.type, (field.key,)) or [fault_of(error, (field.key,))]) from None
     if field.strict:
-        faults = faults_of(raw, field.type, (field.key,))
+        faults = strangers(value, sent, (field.key,))
         if faults:
-            raise Unfit(faults)
+            raise Unfit(faults[:MOST_FAULTS])
     return value
 
 

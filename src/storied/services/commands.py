@@ -24,7 +24,6 @@ from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health
 from storied.services.http import Header, Request, Response
 from storied.services.preconditions import command_id_of, expected_position, idempotency_key, wish
-from storied.services.problems import problem_response
 from storied.services.routing import Router, parse_template
 from storied.services.service import Opening, Service
 from storied.services.settings import POSITION_COOKIE, POSITION_HEADER, Settings
@@ -105,25 +104,20 @@ class CommandEndpoint:
         self._key = key_of_member(app, binding)
 
     async def __call__(self, request: Request) -> Response:
-        """The answer to one request. Raises what the table of problems has.
-
-        Whoever may not give such a command at all is told that, and nothing of what is wrong with this one.
-        """
+        """The answer to one request. Raises what the table of problems has."""
         seen, key = expected_position(request.headers), idempotency_key(request.headers)
         wanted = wish(request.headers)
-        self.app.access.check(request.principal, self.binding.command)
         command = await self.binding.bind(request)
         self.app.access.check_command(request.principal, command)
         shop = self.service.opening.value
         given = key or new_id()
         asked = self._asked(request, given, seen, fresh=key is None)
-        try:
-            receipt, events = await _performed(shop, command, asked)
-        except UnknownOutcome as error:
-            return _repeatable(problem_response(error, request), given)
+        request.repeat_key = given
+        receipt, events = await _performed(shop, command, asked)
         self.service.gate.meters.stored(receipt.count)
         headers = self._headers(command, request, receipt)
         if wanted is not None:
+            self.service.release()
             types, limit = {event.type for event in events}, self.service.settings.wait_limit
             applied = await wait_for_views(shop, self.app.views, receipt.position, types, wanted, limit)
             headers.append((b"preference-applied", applied.encode()))
@@ -158,7 +152,7 @@ class CommandEndpoint:
             headers.append((b"set-cookie", position_cookie(request, receipt.position).encode()))
         if self._key and receipt.count:
             parts = (*self.binding.template.filled(request.path_params), str(getattr(command, self._key)))
-            root = quote(request.scope.get("root_path", "").rstrip("/"))
+            root = quote(request.root)
             headers.append((b"location", (root + "".join("/" + quote(part, safe="") for part in parts)).encode()))
         return headers
 
@@ -206,15 +200,3 @@ async def _performed(shop: OpenApp, command: Command, asked: Asked) -> tuple[Rec
     except StoreError as error:
         raise UnknownOutcome(receipt.append_id, error.code) from error
     return receipt, [Told(r.position, r.id, r.type, r.tags) for r in records]
-
-
-def _repeatable(response: Response, key: str) -> Response:
-    """The problem, and the key under which the same request may be repeated: it is executed at most once."""
-    content = msgspec.json.decode(response.body)
-    content["detail"] = (
-        "The command may or may not be stored. Repeat the same request with this Idempotency-Key: if it is stored, you "
-        "get its answer, and otherwise it is executed now."
-    )
-    content["idempotency_key"] = key
-    headers = [*response.headers, (b"idempotency-key", key.encode())]
-    return Response(response.status, msgspec.json.encode(content), headers)

@@ -49,19 +49,46 @@ def faults_of(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, ...]) 
     return found[:MOST_FAULTS]
 
 
+def strangers(value: Any, sent: Any, at: tuple[str | int, ...]) -> list[Fault]:
+    """The members of what was *sent*, and is now the *value*, that no Struct of the value knows, at any depth."""
+    if isinstance(value, msgspec.Struct):
+        if not isinstance(sent, dict):
+            return []
+        names = _names(type(value))
+        found = [] if sent.keys() <= names.keys() else [unknown((*at, name)) for name in sent if name not in names]
+        for name, part in sent.items():
+            if isinstance(part, (dict, list)) and names.get(name):
+                found += strangers(getattr(value, names[name]), part, (*at, name))
+        return found
+    if isinstance(sent, list) and isinstance(value, (list, tuple)):
+        return [f for n, (v, part) in enumerate(zip(value, sent, strict=False)) for f in strangers(v, part, (*at, n))]
+    if isinstance(sent, dict) and isinstance(value, dict):
+        parts = zip(value.values(), sent.items(), strict=False)
+        return [fault for v, (name, part) in parts for fault in strangers(v, part, (*at, name))]
+    return []
+
+
 def holds_structs(wanted: Any) -> bool:
     """Whether values of the type have fields: only then can there be one that is not known."""
     wanted = _bare(wanted)
-    return _is_object(wanted) or any(holds_structs(part) for part in typing.get_args(wanted))
+    if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+        return True
+    return any(holds_structs(part) for part in typing.get_args(wanted))
 
 
 def _collect(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, ...], found: list[Fault]) -> None:
-    error = _error(raw, wanted)
-    before = len(found)
-    if len(found) < MOST_FAULTS and (error is not None or holds_structs(wanted)):
+    if len(found) >= MOST_FAULTS:
+        return
+    try:
+        value = msgspec.json.decode(raw, type=wanted)
+    except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+        before = len(found)
         _collect_inside(raw, _bare(wanted), at, found)
-    if error is not None and len(found) == before:
-        found.append(fault_of(error, at))
+        if len(found) == before:
+            found.append(fault_of(error, at))
+        return
+    if holds_structs(wanted):
+        found += strangers(value, msgspec.json.decode(raw), at)
 
 
 def _collect_inside(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, ...], found: list[Fault]) -> None:
@@ -107,14 +134,6 @@ def fault_of(error: Exception, at: tuple[str | int, ...]) -> Fault:
     return Fault(text.rstrip(".") + ".", pointer_to(*at))
 
 
-def _error(raw: bytes | msgspec.Raw, wanted: Any) -> Exception | None:
-    try:
-        msgspec.json.decode(raw, type=wanted)
-    except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-        return error
-    return None
-
-
 def _decoded(raw: bytes | msgspec.Raw, wanted: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=wanted)
@@ -125,6 +144,14 @@ def _decoded(raw: bytes | msgspec.Raw, wanted: Any) -> Any:
 @cache
 def _fields(wanted: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
     return msgspec.structs.fields(wanted)
+
+
+@cache
+def _names(cls: type[msgspec.Struct]) -> dict[str, str]:
+    """The fields by their names on the wire; the tag of a union has no field."""
+    names = {field.encode_name: field.name for field in _fields(cls)}
+    tag = cls.__struct_config__.tag_field
+    return names if tag is None else names | {tag: ""}
 
 
 def _is_object(wanted: Any) -> bool:

@@ -74,6 +74,7 @@ class Request:
         "method",
         "path_params",
         "principal",
+        "repeat_key",
         "request_id",
         "route",
         "scope",
@@ -94,6 +95,8 @@ class Request:
         self.route = ""
         """The path of its route, with parameters in braces, once that is known."""
         self.span: Any = None
+        self.repeat_key: str | None = None
+        """The Idempotency-Key under which the request may be repeated, once it may have stored something."""
         self._receive = receive
         self._body_limit, self._body_seconds = body_limit, body_seconds
         self._body: bytes | None = None
@@ -103,10 +106,27 @@ class Request:
     def path(self) -> str:
         """The path below the place where the service is mounted, decoded."""
         path: str = self.scope["path"]
+        if path[-1:] == "/" and len(path) > 1 and not self._raw_path.endswith(b"/"):
+            path = path[:-1]  # a router above has added what the client did not send
         root: str = self.scope.get("root_path", "").rstrip("/")
         if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
             return path[len(root) :] or "/"
         return path
+
+    @property
+    def root(self) -> str:
+        """The path at which the service is mounted, decoded: empty at the root."""
+        raw, below = self._raw_path, self.path
+        whole = unquote(raw.decode("latin-1")) if b"%" in raw else raw.decode("latin-1")
+        if whole.endswith(below):
+            return whole[: len(whole) - len(below)]
+        root: str = self.scope.get("root_path", "")
+        return root.rstrip("/")
+
+    @property
+    def _raw_path(self) -> bytes:
+        raw: bytes = self.scope.get("raw_path") or self.scope["path"].encode()
+        return raw.partition(b"?")[0]
 
     @property
     def segments(self) -> list[str]:
@@ -114,8 +134,7 @@ class Request:
 
         Raises `RequestRefused` with code ``bad-path`` when it is not UTF-8.
         """
-        raw: bytes = self.scope.get("raw_path") or b""
-        raw = raw.partition(b"?")[0]
+        raw = self._raw_path
         if b"%" not in raw:
             return self.path.split("/")[1:]
         try:

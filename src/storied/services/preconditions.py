@@ -29,8 +29,11 @@ class Wish(msgspec.Struct, frozen=True):
 def expected_position(headers: Headers) -> int | None:
     """The position in ``If-Match``, or None without it; of several the latest.
 
-    Raises `RequestRefused` with code ``bad-header`` for what is no position.
+    Raises `RequestRefused` with code ``bad-header`` for what is no position, and for ``If-None-Match``: a protection
+    that is not there must not be relied on.
     """
+    if headers.get("if-none-match") is not None:
+        raise _bad("If-None-Match", 'A command takes no If-None-Match. To be the first, send If-Match: "0".')
     text = headers.get("if-match")
     if text is None:
         return None

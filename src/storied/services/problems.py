@@ -19,15 +19,23 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table. `detail` stands in the place of the error's message; `retry_after` is in seconds."""
+    """One row of the table. `detail` stands in the place of the error's message; `retry_after` is in seconds.
+
+    `unsure` says that a command may be stored all the same: the answer then has the key to repeat the request under.
+    """
 
     type: str
     status: int
     title: str
     detail: str | None = None
     retry_after: int | None = None
+    unsure: bool = False
 
 
+_REPEAT = (
+    "The command may or may not be stored. Repeat the same request with this Idempotency-Key: if it is stored, you get "
+    "its answer, and otherwise it is executed now."
+)
 _LATER = "Nothing was done. Try again in a moment."
 _OURS = "The server is at fault, not the request. Tell its operator the request id."
 
@@ -57,7 +65,7 @@ BY_CODE = {
         Problem(type="bad-host", status=421, title="This server does not answer for the host"),
         Problem(type="uri-too-long", status=414, title="The URL is too long"),
         Problem(type="headers-too-large", status=431, title="The headers are too large"),
-        Problem(type="deadline", status=503, title="It took too long", retry_after=1),
+        Problem(type="deadline", status=503, title="It took too long", retry_after=1, unsure=True),
         Problem(type="too-many-requests", status=429, title="Too many requests"),
         Problem(
             type="no-read-models",
@@ -90,8 +98,9 @@ BY_CLASS: dict[type[BaseException], Problem] = {
         type="unknown-outcome",
         status=503,
         title="Whether it was stored is not known",
-        detail="The command may or may not be stored. Repeat the same request.",
+        detail="Something may or may not be stored. See what is there, and repeat what is not.",
         retry_after=1,
+        unsure=True,
     ),
     errors.AppendIdReused: Problem(
         type="idempotency-key-reused",
@@ -139,7 +148,7 @@ BY_CLASS: dict[type[BaseException], Problem] = {
         type="store-closed", status=503, title="The service is closing", detail=_LATER, retry_after=2
     ),
     errors.RequestRefused: Problem(type="bad-request", status=400, title="The request is not well-formed"),
-    BaseException: Problem(type="internal", status=500, title="The server failed", detail=_OURS),
+    BaseException: Problem(type="internal", status=500, title="The server failed", detail=_OURS, unsure=True),
 }
 """By the error's class, or the nearest one that it derives from."""
 
@@ -168,6 +177,9 @@ def problem_response(error: BaseException, request: Request | None = None) -> Re
     headers: list[Header] = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store")]
     if problem.retry_after is not None:
         headers.append((b"retry-after", b"%d" % problem.retry_after))
+    if problem.unsure and request is not None and request.repeat_key is not None:
+        content |= {"detail": _REPEAT, "idempotency_key": request.repeat_key}
+        headers.append((b"idempotency-key", request.repeat_key.encode()))
     if problem.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     content |= _more(error)

@@ -144,6 +144,12 @@ class Service(Generic[S]):
         """Ends the streams that are open, so that a server which waits for its connections can stop."""
         self._ending.set()
 
+    def release(self) -> None:
+        """Frees the request that runs now from its deadline: what it asked for is done, and the rest has a bound."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._deadlines.end(task)
+
     async def aclose(self) -> None:
         """Closes what was opened. Idempotent."""
         self.drain()
