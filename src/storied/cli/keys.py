@@ -27,7 +27,7 @@ def _add_options(parser: ArgumentParser) -> None:
 async def _run(arguments: Namespace, out: Output) -> None:
     expires = None if arguments.days is None else float(int(time.time()) + arguments.days * DAY)
     secret, kept = new_key(arguments.principal, arguments.role, expires=expires)
-    _add(arguments.file, keys_file_entry(kept))
+    add_entry(arguments.file, keys_file_entry(kept))
     if out.json:
         out.document(
             {
@@ -44,7 +44,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
     out.line(f"Keep it: it is not shown again. {arguments.file} knows only its hash, under the id {kept.id}.")
 
 
-def _add(path: Path, entry: str) -> None:
+def add_entry(path: Path, entry: str) -> None:
     """Adds the entry to the file, which is made for its owner alone when it is absent. Raises `UsageProblem`."""
     if path.exists():
         ApiKeys.load(path)  # what is no file of keys is left as it is
