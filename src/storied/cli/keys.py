@@ -62,6 +62,6 @@ VERB = Verb(
     "storied keys new anna --role cashier --file keys.toml",
     _add_options,
     _run,
-    notes="The key is printed once; the file gets its hash. `storied serve --keys keys.toml` verifies it. Take a key\n"
-    "back by removing its table from the file and starting the services again.",
+    notes="The key is printed once; the file gets its hash, by which `storied serve` verifies it. Take a key back by\n"
+    "removing its table from the file and starting the services again.",
 )

@@ -41,7 +41,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
 
 VERB = Verb(
     "work",
-    "keeps the views of an app up to date, beside `storied serve --commands` and `--queries`",
+    "keeps the views of an app up to date, in a process of its own",
     "storied work shop:app --store shop.db",
     _add_options,
     _run,
