@@ -19,7 +19,6 @@ from storied.services.settings import POSITION_COOKIE
 T = TypeVar("T")
 JSON = (b"content-type", b"application/json")
 PRIVATE = (b"cache-control", b"private, no-cache")
-VARY = (b"vary", b"accept, authorization, cookie, storied-after")
 FORGET = f"{POSITION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax".encode()
 
 
@@ -59,7 +58,7 @@ async def fresh(
 def answer(request: Request, body: bytes, position: int | None, *more: Header) -> Response:
     """The body with its entity tag; without the body when the client has it."""
     tag = tag_of(body)
-    headers = [PRIVATE, VARY, (b"etag", tag), *more]
+    headers = [PRIVATE, (b"etag", tag), *more]
     if position is not None:
         headers.append((b"storied-position", b"%d" % position))
     given = request.headers.getall("if-none-match")

@@ -17,9 +17,10 @@ from storied.opened import OpenApp
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.services.documents import DocumentEndpoint
+from storied.services.express import Express
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health, view_health
-from storied.services.http import Endpoint
+from storied.services.http import Endpoint, Receive, Scope, Send
 from storied.services.lists import ListEndpoint
 from storied.services.questions import QuestionEndpoint
 from storied.services.routing import Router, Template, parse_template
@@ -34,6 +35,17 @@ class QueryService(Service[Reader]):
     def __init__(self, router: Router, opening: Opening[Reader], settings: Settings, gate: Gate) -> None:
         super().__init__(router, opening, settings, gate)
         self.gate = gate
+        self.express = Express(gate, settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one ASGI connection."""
+        opening = self.opening
+        if (
+            scope["type"] != "http"
+            or not opening.is_open
+            or not await self.express.serve(scope, receive, send, opening.value.texts.documents)
+        ):
+            await super().__call__(scope, receive, send)
 
     async def readied(self) -> Readiness:
         """Whether questions can be answered: each view is there, and somebody keeps it up to date."""
@@ -77,6 +89,7 @@ def query_service(
     for template, endpoint, subject in routes + [one for one in histories if _shape(one[0]) not in taken]:
         service.router.add(template, endpoint, subject)
     add_health(service.router, gate, service.readied)
+    service.express.open_for(service.router)
     return service
 
 

@@ -159,9 +159,13 @@ class Service(Generic[S]):
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, body_limit=self.settings.body_limit, body_deadlines=self._body_deadlines)
         began = perf_counter()
+        self.pipeline.start(request)
+        await self._respond(request, send, began)
+
+    async def _respond(self, request: Request, send: Send, began: float) -> None:
+        """Answers a request that was started, and hears it out."""
         status = 500
         error: BaseException | None = None
-        self.pipeline.start(request)
         try:
             try:
                 answer = await self._answer(request)

@@ -142,7 +142,7 @@ class Hit(msgspec.Struct, frozen=True):
     value: Scalar = None
 
 
-class Shown(msgspec.Struct, frozen=True):
+class Shown(msgspec.Struct):
     """One document as it is served: its JSON (None when there is none), and the checkpoint it stands at.
 
     `log` is the identity of the log that the checkpoint counts in. `held` is the position of the event at which the
@@ -153,6 +153,8 @@ class Shown(msgspec.Struct, frozen=True):
     position: int
     log: str = ""
     held: int | None = None
+    memo: object = None
+    """What its server made of it; an engine may give the same object again while nothing has changed."""
 
 
 class Edition(msgspec.Struct, frozen=True):
@@ -217,10 +219,10 @@ class ReadModels(Protocol):
     not any more, they raise `StoreUnavailable` with code ``no-read-models``; they are asked for again each time.
     """
 
-    def peek(self, table: Table, key: str) -> Shown | None:
+    def peek(self, table: Table, key: str, *, recent: bool = False) -> Shown | None:
         """The document at once, on the event loop; None where it has to be waited for, with `get`.
 
-        What is peeked at in one turn of the event loop may be of one moment. Nothing stays open beyond the next turn.
+        A *recent* one may be as it was some milliseconds ago, but never older than what was peeked at before.
         """
         ...
 

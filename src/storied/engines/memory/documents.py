@@ -50,7 +50,7 @@ class MemoryDocuments:
         self._heartbeats: dict[str, list[Heartbeat]] = {}
         self._closed = False
 
-    def peek(self, table: Table, key: str) -> Shown:
+    def peek(self, table: Table, key: str, *, recent: bool = False) -> Shown:
         """As the port says."""
         shelf = self._live(table, ())
         found, parked = shelf.documents.get(key), shelf.parked.get(key)

@@ -27,9 +27,9 @@ class SqliteAnswers:
 
     _glance: Glance
 
-    def peek(self, table: Table, key: str) -> Shown | None:
+    def peek(self, table: Table, key: str, *, recent: bool = False) -> Shown | None:
         """As the port says."""
-        return self._glance.peek(table, key)
+        return self._glance.peek(table, key, recent)
 
     async def get(self, table: Table, key: str) -> tuple[str | None, int]:
         """As the port says."""

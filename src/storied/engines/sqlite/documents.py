@@ -6,6 +6,7 @@ The file can be deleted while nobody has it open: it is built again from the log
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,8 @@ import apsw
 from storied.engines.sqlite import beating, shelving
 from storied.engines.sqlite.answering import SqliteAnswers, in_transaction
 from storied.engines.sqlite.connection import (
+    BUSY_MILLISECONDS,
+    CHECKPOINT_PAGES,
     VIEWS_APPLICATION_ID,
     closed_on_failure,
     open_reader,
@@ -33,6 +36,9 @@ from storied.engines.sqlite.statements import statements
 from storied.errors import StoreUnavailable
 from storied.store.documents import Change, Checkpoint, Criterion, Heartbeat, Lookup, Parked, Table
 from storied.store.snapshots import Snapshot, SnapshotKey
+
+READERS_MILLISECONDS = 250
+"""How long a commit waits for readers when the WAL has grown large."""
 
 _SQL = statements("documents.sql")
 T = TypeVar("T")
@@ -167,9 +173,28 @@ def _open(path: Path, network: bool) -> apsw.Connection:
     """The writing connection, the schema made where it is absent, and remade where an older storied wrote it."""
     connection = open_writer(path, "normal", VIEWS_APPLICATION_ID, network=network)
     with closed_on_failure(connection, path):
+        connection.set_wal_hook(_tidy_up)
         if connection.pragma("user_version") != FORMAT:  # else there is nothing to make, nor a lock to wait for
             in_transaction(connection, lambda inside: _make_schema(inside, path), "BEGIN IMMEDIATE")
     return connection
+
+
+def _tidy_up(connection: apsw.Connection, database: str, pages: int) -> int:
+    """Moves what the WAL holds into the file, as SQLite does by itself, and waits for readers once it has grown large.
+
+    Readers who take turns without a gap would otherwise keep it from ever beginning anew.
+    """
+    if pages >= CHECKPOINT_PAGES:
+        mode = apsw.SQLITE_CHECKPOINT_PASSIVE
+        if pages >= 4 * CHECKPOINT_PAGES:
+            mode = apsw.SQLITE_CHECKPOINT_RESTART
+            connection.set_busy_timeout(READERS_MILLISECONDS)
+        try:
+            with suppress(apsw.BusyError):
+                connection.wal_checkpoint(database, mode)
+        finally:
+            connection.set_busy_timeout(BUSY_MILLISECONDS)
+    return apsw.SQLITE_OK
 
 
 def _make_schema(connection: apsw.Connection, path: Path) -> None:

@@ -58,7 +58,7 @@ INSERT OR REPLACE INTO snapshot (entity, id, fingerprint, log, state, position, 
 SELECT number, definition, position FROM edition WHERE view = ? AND live;
 
 -- name: glance_at_edition
-SELECT number, position, log, EXISTS (SELECT 1 FROM parked AS p WHERE p.edition = number)
+SELECT number, position, log, EXISTS (SELECT 1 FROM parked AS p WHERE p.edition = number), freed, digest, updated_at
 FROM edition WHERE view = ? AND live;
 
 -- name: glance_at_parked

@@ -1,7 +1,7 @@
 """Glances: single documents, read on the event loop itself.
 
-A hop to a thread and back costs more than ten such reads. All glances of one turn of the event loop share a read
-transaction, which ends with the next turn, so that none stays open while anybody waits.
+A hop to a thread and back costs more than ten such reads, and a read transaction of its own for each would cost more
+than the reads. So those who may be told what was so a millisecond ago share a transaction, which a timer ends.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ FORMAT = 5
 """The version of the file's layout."""
 BUSY_MILLISECONDS = 20
 """How long the event loop may stand still for a lock; whoever needs longer waits in a thread."""
+KEPT_BYTES = 16 * 1024 * 1024
+"""Documents of one view that are kept in memory for as long as they are what the file holds."""
+LINGER_SECONDS = 0.001
+"""How long a read transaction stays open for those who come next."""
 LOOK_SECONDS = 1.0
 """How often the file is looked for at its place."""
 
@@ -32,13 +37,24 @@ _SQL = statements("documents.sql")
 
 
 class Live:
-    """A live edition during one transaction: where it stands, and how its documents are asked for."""
+    """A live edition for as long as no commit has touched it: where it stands, and the documents seen meanwhile.
 
-    __slots__ = ("log", "number", "parked", "position", "sql")
+    Every commit stamps the edition's row, so while that is the same, so are the documents.
+    """
 
-    def __init__(self, view: str, number: int, position: int, log: str, parked: int) -> None:
-        self.number, self.position, self.log, self.parked = number, position, log, bool(parked)
-        self.sql = f"SELECT CAST(document AS BLOB) FROM {Place(view, number).name} WHERE key = ?"
+    __slots__ = ("kept", "room", "row", "sql")
+
+    def __init__(self, view: str, row: tuple[Any, ...]) -> None:
+        self.row = row
+        self.sql = f"SELECT CAST(document AS BLOB) FROM {Place(view, row[0]).name} WHERE key = ?"
+        self.kept: dict[str, Shown] = {}
+        self.room = KEPT_BYTES
+
+    def keep(self, key: str, shown: Shown) -> None:
+        """Keeps a document for the next who asks, as long as there is room."""
+        self.room -= len(shown.document or b"") + len(key) + 200
+        if self.room > 0:
+            self.kept[key] = shown
 
 
 class Sight:
@@ -64,42 +80,58 @@ class Glance:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: PresentConnection | None = None
+        self._execute: Callable[..., Any] = _nothing
         self._sight: Sight | None = None
         self._reading = False
-        self._live: dict[str, Live | None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._live: dict[str, Live] = {}
+        """By view, what was found out in this transaction."""
+        self._before: dict[str, Live] = {}
+        """The same of transactions before."""
         self._closed = False
         self._process = os.getpid()
 
-    def peek(self, table: Table, key: str) -> Shown | None:
+    def peek(self, table: Table, key: str, recent: bool) -> Shown | None:
         """The document, or None when a lock is in the way. Raises `StoreUnavailable` and `StoreClosed`."""
         try:
-            connection = self._begun()
-            live = self._live[table.name] if table.name in self._live else self._look(connection, table.name)
+            if not (self._reading and recent):
+                self._begin()
+            live = self._live.get(table.name) or self._look(table.name)
             if live is None:
                 return Shown(None, 0)
-            row: Any = connection.execute(live.sql, (key,)).fetchone()
-            held = self._held(connection, live.number, key) if live.parked else None
+            shown = live.kept.get(key)
+            if shown is not None:
+                return shown
+            number, position, log, parked, *_ = live.row
+            row: Any = self._execute(live.sql, (key,)).fetchone()
+            shown = Shown(row[0] if row is not None else None, position, log)
+            if parked:
+                shown.held = self._held(number, key)
+            if row is not None:
+                live.keep(key, shown)
         except (apsw.BusyError, apsw.LockedError):
             return None
         except (apsw.Error, UnicodeDecodeError) as error:
             raise unavailable(self._path, error) from error
-        return Shown(row[0] if row is not None else None, live.position, live.log, held)
+        return shown
 
     def close(self) -> None:
         """Lets go of the file for good. Idempotent."""
         self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._let_go()
 
-    def _begun(self) -> PresentConnection:
-        """The connection, inside the transaction of this turn of the event loop."""
-        if self._reading and self._connection is not None:
-            return self._connection
+    def _begin(self) -> None:
+        """Begins a transaction, in the place of one that is under way."""
+        self._end()
         if self._closed:
             raise StoreClosed
         if self._sight is not None and self._sight.is_lost():
             self._let_go()
         if self._connection is None:
             self._connection, self._sight = open_alone(self._path, BUSY_MILLISECONDS), Sight(self._path)
+            self._execute = self._connection.cursor().execute  # a cursor for each question would cost as much again
         if os.getpid() != self._process:
             raise StoreUnavailable(
                 "this store was opened before the process forked, and SQLite cannot be used across a fork. Fork before "
@@ -107,19 +139,28 @@ class Glance:
                 code="forked",
             )
         loop = asyncio.get_running_loop()
-        self._connection.execute("BEGIN")
+        self._execute("BEGIN")
         self._reading = True
-        loop.call_soon(self._end)
-        return self._connection
+        if self._timer is None:
+            self._timer = loop.call_later(LINGER_SECONDS, self._time_is_over)
 
-    def _look(self, connection: PresentConnection, view: str) -> Live | None:
-        row: Any = connection.execute(_SQL["glance_at_edition"], (view,)).fetchone()
-        live = self._live[view] = Live(view, *row) if row is not None else None
+    def _look(self, view: str) -> Live | None:
+        row: Any = self._execute(_SQL["glance_at_edition"], (view,)).fetchone()
+        if row is None:
+            return None
+        live = self._before.get(view)
+        if live is None or live.row != row:
+            live = self._before[view] = Live(view, row)
+        self._live[view] = live
         return live
 
-    def _held(self, connection: PresentConnection, number: int, key: str) -> int | None:
-        row: Any = connection.execute(_SQL["glance_at_parked"], (number, key)).fetchone()
+    def _held(self, number: int, key: str) -> int | None:
+        row: Any = self._execute(_SQL["glance_at_parked"], (number, key)).fetchone()
         return row[0] if row is not None else None
+
+    def _time_is_over(self) -> None:
+        self._timer = None
+        self._end()
 
     def _end(self) -> None:
         if not self._reading:
@@ -127,13 +168,15 @@ class Glance:
         self._reading = False
         self._live.clear()
         if self._connection is not None:
-            self._connection.execute("COMMIT")
+            self._execute("COMMIT")
 
     def _let_go(self) -> None:
         self._end()
         if self._connection is not None and os.getpid() == self._process:
             self._connection.close()
         self._connection = self._sight = None
+        self._before.clear()
+        self._execute = _nothing
 
 
 def open_alone(path: Path, busy_milliseconds: int) -> PresentConnection:
@@ -161,6 +204,11 @@ def open_alone(path: Path, busy_milliseconds: int) -> PresentConnection:
         if found < FORMAT:
             raise _absent(path)
     return connection
+
+
+def _nothing(*given: object) -> Any:
+    """What is executed where nothing is open."""
+    raise StoreClosed
 
 
 def _absent(path: Path) -> StoreUnavailable:
