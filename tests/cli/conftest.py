@@ -47,7 +47,7 @@ def empty_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     """Runs `storied` with some words, in an empty folder, with no environment of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in ("STORIED_STORE", "STORIED_APP", "STORIED_DEBUG"):
+    for name in ("STORIED_STORE", "STORIED_APP", "STORIED_DEBUG", "STORIED_TOKEN"):
         monkeypatch.delenv(name, raising=False)
 
     def run(*words: str, stdin: str = "") -> Done:

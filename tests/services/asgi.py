@@ -105,6 +105,6 @@ def request_of(
     method: str, target: str, *chunks: bytes, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Request:
     """A request as an endpoint gets it; keywords are the scope's."""
-    limits = {name: more.pop(name) for name in ("body_limit", "body_seconds") if name in more}
+    limits = {name: more.pop(name) for name in ("body_limit", "body_deadlines") if name in more}
     wire = Wire(*(chunks or (b"",)))
     return Request(scope_of(method, target, headers, **more), wire.receive, **limits)

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from storied.errors import RequestRefused
-from storied.services.guarding import REMEMBERED, Deadlines, Guard, Rates
+from storied.services.deadlines import Deadlines
+from storied.services.guarding import REMEMBERED, Guard, Rates
 from storied.services.settings import Settings
 from tests.services.asgi import request_of
 

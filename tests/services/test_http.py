@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from storied.errors import RequestRefused
+from storied.services.deadlines import Deadlines
 from storied.services.http import Headers, Request, Stream, send_stream
 from tests.services.asgi import Wire, request_of, scope_of
 
@@ -113,7 +114,7 @@ async def test_a_body_over_the_limit_is_refused(headers: dict[str, str]) -> None
 
 async def test_a_body_that_never_ends_is_given_up() -> None:
     """A slow client holds nothing for ever."""
-    request = Request(scope_of("POST", "/"), Wire().receive, body_seconds=0.01)
+    request = Request(scope_of("POST", "/"), Wire().receive, body_deadlines=Deadlines(0.01))
     with pytest.raises(RequestRefused) as refused:
         await request.body()
     assert refused.value.code == "too-slow"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
 from storied.app import App
+from storied.cli.entering import add_token, visible_to
 from storied.cli.failures import UsageProblem
 from storied.cli.moments import add_at
 from storied.cli.places import add_app, add_store, load_app, store_url
+from storied.domain.times import utc_now
 from storied.domain.views import View
 from storied.opened import OpenApp
 from storied.projections.serving import WAIT_SECONDS
@@ -19,12 +22,13 @@ from storied.store.moments import moment
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """An opened app, the view asked for, and the position that its answer has to have seen."""
+    """An opened app, the view asked for, the position that its answer has to have seen, and what may be seen of it."""
 
     opened: OpenApp
     view: type[View]
     position: int
     after: int | None
+    visible: Mapping[str, Any]
 
 
 def add_view_options(parser: ArgumentParser) -> None:
@@ -33,6 +37,7 @@ def add_view_options(parser: ArgumentParser) -> None:
     add_store(parser)
     add_app(parser)
     add_at(parser)
+    add_token(parser)
     parser.add_argument(
         "--timeout",
         type=_seconds,
@@ -50,12 +55,13 @@ async def asked(arguments: Namespace) -> AsyncIterator[Asked]:
     """
     app = load_app(arguments)
     view = view_named(app, arguments.view)
+    visible = await visible_to(arguments, app, view)
     async with app.open(store_url(arguments), views=arguments.at is None) as opened:
         if arguments.at is None:
             head = await opened.store.head()
-            yield Asked(opened, view, head, head)
+            yield Asked(opened, view, head, head, visible)
         else:
-            yield Asked(opened, view, (await moment(opened.store, arguments.at)).position, None)
+            yield Asked(opened, view, (await moment(opened.store, arguments.at, utc_now)).position, None, visible)
 
 
 def view_named(app: App, name: str) -> type[View]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from storied.cli.entering import add_token, check_operator
 from storied.cli.failures import DoesNotDecode
 from storied.cli.places import add_app, add_store, load_app, store_url
 from storied.cli.printing import Output
@@ -18,12 +19,15 @@ from storied.operating.checking import Checked, Count, check_events
 def _add_options(parser: ArgumentParser) -> None:
     add_store(parser)
     add_app(parser)
+    add_token(parser)
     parser.add_argument("--strict", action="store_true", help="types that the app has no class for fail the check too")
     parser.add_argument("--after", type=parse_position, default=0, metavar="N", help="only events beyond this position")
 
 
 async def _run(arguments: Namespace, out: Output) -> None:
-    event_types = load_app(arguments).event_types()
+    app = load_app(arguments)
+    await check_operator(arguments, app, "check")
+    event_types = app.event_types()
     url = store_url(arguments)
     with showing_progress(out) as tell:
         async with open_log(url) as store:

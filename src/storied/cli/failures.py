@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from storied.cli.escaping import visible, visible_json
 from storied.errors import (
+    AccessDenied,
     AppendIdReused,
     Conflict,
     DecodeError,
@@ -49,7 +50,7 @@ class StillParked(StoriedError):
     default_code = "still-parked"
 
 
-REFUSED, USAGE, UNAVAILABLE, CONFLICT, UNKNOWN, UNANSWERED, BUG = 1, 2, 3, 4, 5, 6, 70
+REFUSED, USAGE, UNAVAILABLE, CONFLICT, UNKNOWN, UNANSWERED, DENIED, BUG = 1, 2, 3, 4, 5, 6, 7, 70
 INTERRUPTED, PIPE_CLOSED = 130, 141
 
 MEANINGS = {
@@ -60,6 +61,7 @@ MEANINGS = {
     CONFLICT: "conflict: the append condition does not hold, or the append id has other content; nothing was stored",
     UNKNOWN: "unknown outcome: the append may or may not be stored; repeat it with its append id",
     UNANSWERED: "a view cannot answer: not caught up, failed, keys parked again; or an event does not decode",
+    DENIED: "the rules of the app do not allow this to who asks, or the token does not hold; nothing was done",
     BUG: "a bug in storied",
     INTERRUPTED: "interrupted with Ctrl-C",
     PIPE_CLOSED: "the reader of the output went away (| head)",
@@ -70,6 +72,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (  # the first that fits
     (InvalidQuery, USAGE),
     (NotIndexed, USAGE),
     (DefinitionError, USAGE),
+    (AccessDenied, DENIED),
     (NotFound, REFUSED),
     (FaultsFound, REFUSED),
     (DoesNotDecode, REFUSED),

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from storied.cli.asking import add_view_options, asked
+from storied.cli.asking import Asked, add_view_options, asked
 from storied.cli.failures import UsageProblem
 from storied.cli.printing import Output
 from storied.cli.times import parse_count
@@ -17,6 +17,9 @@ from storied.cli.values import check_field, parse_criteria, value_text
 from storied.cli.verb import Verb
 from storied.domain.views import View, view_spec
 from storied.opened import OpenApp
+from storied.projections.asking import Found, meets
+from storied.projections.projector import Projector
+from storied.projections.serving import Then
 
 _TAKEN = set(signature(OpenApp.find).parameters) - {"where"}
 
@@ -35,16 +38,7 @@ def _add_options(parser: ArgumentParser) -> None:
 async def _run(arguments: Namespace, out: Output) -> None:
     async with asked(arguments) as it:
         columns = _columns(it.view, arguments.fields)
-        found = await it.opened.find(
-            it.view,
-            order_by=arguments.order,
-            limit=arguments.limit,
-            cursor=arguments.cursor,
-            after=it.after,
-            at=arguments.at,
-            timeout=arguments.timeout,
-            **_criteria(it.view, arguments.where),
-        )
+        found = await _found(it, arguments)
     position = max(found.position, it.position) if arguments.at is None else it.position
     if out.json:
         out.document(
@@ -59,6 +53,29 @@ async def _run(arguments: Namespace, out: Output) -> None:
     _print(out, found, columns)
     shown = "1 document" if len(found) == 1 else f"{len(found)} documents"
     out.line(f"{shown} at position {position}", f"; more: --cursor {found.cursor}" if found.cursor else "")
+
+
+async def _found(it: Asked, arguments: Namespace) -> Found[View]:
+    """The page of documents that meet the criteria, of those that may be seen."""
+    criteria = _criteria(it.view, arguments.where)
+    texts, then = it.opened.reader.texts, Then(it.after, arguments.at, arguments.timeout)
+    key = it.visible.get(view_spec(it.view).key)
+    if key is None:
+        page = await texts.page(
+            it.view,
+            criteria,
+            order_by=arguments.order,
+            limit=arguments.limit,
+            cursor=arguments.cursor,
+            also=it.visible,
+            then=then,
+        )
+        return Found([texts.decoded(it.view, hit.document) for hit in page.hits], page.cursor, page.position)
+    shown = await texts.document(it.view, str(key), then)  # one may see only the document of this key
+    documents = [] if shown.document is None else [texts.decoded(it.view, shown.document)]
+    projector = Projector(view_spec(it.view))
+    mine = [one for one in documents if meets(projector, one, criteria) and meets(projector, one, it.visible)]
+    return Found(mine, None, shown.position)
 
 
 def _criteria(view: type[View], words: Sequence[str]) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from storied.cli.failures import NotFound
 from storied.cli.printing import Output
 from storied.cli.values import fields_text
 from storied.cli.verb import Verb
+from storied.domain.views import view_spec
+from storied.projections.asking import meets
+from storied.projections.projector import Projector
 
 
 def _add_options(parser: ArgumentParser) -> None:
@@ -23,7 +26,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
         document = await it.opened.get(
             it.view, arguments.key, after=it.after, at=arguments.at, timeout=arguments.timeout
         )
-    if document is None:
+    if document is None or not meets(Projector(view_spec(it.view)), document, it.visible):
         raise NotFound(
             f"{arguments.view} has no document {arguments.key} at position {it.position}. "
             f"Look for it with `storied find {arguments.view}`."

@@ -7,7 +7,8 @@ import os
 import sys
 import traceback
 from argparse import SUPPRESS, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
 
@@ -21,12 +22,15 @@ from storied.cli import (
     get,
     history,
     importing,
+    keys,
+    serve,
     state,
     stats,
     streams,
     tail,
     verify,
     views,
+    work,
 )
 from storied.cli.failures import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code, sentence
 from storied.cli.places import is_debugging
@@ -49,6 +53,9 @@ VERBS: tuple[Verb, ...] = (
     backup.VERB,
     export.VERB,
     importing.VERB,
+    serve.VERB,
+    work.VERB,
+    keys.VERB,
 )
 
 
@@ -61,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments: Namespace | None = None
     try:
         arguments = make_parser().parse_args(typed)
-        asyncio.run(_run(arguments))
+        with asyncio.Runner(loop_factory=_fastest_loop() if arguments.is_server else None) as runner:
+            runner.run(_run(arguments))
         sys.stdout.flush()
     except SystemExit as leaving:  # --help and --version
         return _finished(leaving)
@@ -98,12 +106,21 @@ def make_parser() -> Parser:
         verb.add_options(each)
         each.add_argument("--json", action="store_true", help="print JSON, and errors as JSON on standard error")
         each.add_argument("--debug", action="store_true", default=SUPPRESS, help="print the traceback of an error")
-        each.set_defaults(run=verb.run)
+        each.set_defaults(run=verb.run, is_server=verb.is_server)
     return parser
 
 
 async def _run(arguments: Namespace) -> None:
     await arguments.run(arguments, Output(sys.stdout, json=arguments.json))
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes uvloop's event loops, where that is installed."""
+    try:
+        factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
+    except ImportError:
+        return None
+    return factory
 
 
 def _finished(leaving: SystemExit) -> int:

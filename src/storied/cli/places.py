@@ -57,6 +57,16 @@ def store_url(arguments: Namespace, *, make: bool = False) -> str:
     return url
 
 
+def store_or_default(arguments: Namespace, app: App) -> tuple[str, bool]:
+    """The URL of the store, which may have yet to be made, and whether nothing names it: then it is called as the app.
+
+    Raises `UsageProblem`, and `StoreUnavailable`.
+    """
+    if arguments.store or os.environ.get(STORE_VARIABLE):
+        return store_url(arguments, make=True), False
+    return given_url(f"{app.name.replace('/', '-')}.db"), True
+
+
 def names_app(arguments: Namespace) -> bool:
     """Whether ``--app`` or the environment names an app."""
     return bool(arguments.app or os.environ.get(APP_VARIABLE))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from storied.cli.entering import add_token, check_may
 from storied.cli.failures import NotFound, UsageProblem
 from storied.cli.moments import add_at
 from storied.cli.places import add_app, add_store, load_app, store_url
@@ -15,6 +16,7 @@ from storied.cli.values import fields_text
 from storied.cli.verb import Verb
 from storied.commands.loading import entity_item, load_at
 from storied.domain.entities import Entity, EntitySpec, entity_spec
+from storied.domain.times import utc_now
 from storied.engines.opening import open_log
 from storied.store.moments import Moment, moment
 from storied.store.port import EventStore
@@ -27,13 +29,17 @@ def _add_options(parser: ArgumentParser) -> None:
     add_store(parser)
     add_app(parser)
     add_at(parser)
+    add_token(parser)
 
 
 async def _run(arguments: Namespace, out: Output) -> None:
-    spec = entity_spec(_entity(load_app(arguments).entities, arguments.entity))
+    app = load_app(arguments)
+    entity_class = _entity(app.entities, arguments.entity)
+    await check_may(arguments, app, entity_class)
+    spec = entity_spec(entity_class)
     _check_id(spec, arguments.id)
     async with open_log(store_url(arguments)) as store:
-        then = Moment(await store.head()) if arguments.at is None else await moment(store, arguments.at)
+        then = Moment(await store.head()) if arguments.at is None else await moment(store, arguments.at, utc_now)
         if not await _happened(store, spec, arguments.id, then):
             name = " ".join(filter(None, (spec.cls.__name__, arguments.id)))
             raise NotFound(f"{name} has no event up to position {then.position}. Look for it with `storied streams`.")

@@ -21,6 +21,8 @@ class Verb(msgspec.Struct, frozen=True):
     add_options: Callable[[ArgumentParser], None]
     run: Callable[[Namespace, Output], Awaitable[None]]
     notes: str = ""
+    is_server: bool = False
+    """Whether it runs for long and should have the fastest event loop that is installed."""
 
 
 class Parser(ArgumentParser):

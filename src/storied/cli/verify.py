@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from storied.cli.entering import add_token, check_operator
 from storied.cli.failures import FaultsFound
 from storied.cli.places import add_app, add_store, load_app, names_app, store_url
 from storied.cli.printing import Output
@@ -23,6 +24,7 @@ SHOWN = 10
 def _add_options(parser: ArgumentParser) -> None:
     add_store(parser)
     add_app(parser)
+    add_token(parser)
 
 
 async def _run(arguments: Namespace, out: Output) -> None:
@@ -47,7 +49,9 @@ async def _views(arguments: Namespace, url: str) -> AsyncIterator[ViewsToVerify 
     if not names_app(arguments):
         yield None
         return
-    views = tuple(load_app(arguments).views.values())
+    app = load_app(arguments)
+    await check_operator(arguments, app, "verify")
+    views = tuple(app.views.values())
     if not sqlite_address(url).views_path.exists():
         yield None
         return

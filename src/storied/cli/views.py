@@ -11,6 +11,7 @@ import msgspec
 
 from storied.app import App
 from storied.cli.asking import view_named
+from storied.cli.entering import add_token, check_operator
 from storied.cli.failures import NotFound, StillParked, UsageProblem
 from storied.cli.places import add_app, add_store, load_app, store_url
 from storied.cli.printing import Output
@@ -36,6 +37,7 @@ def _add_options(parser: ArgumentParser) -> None:
     parser.add_argument("key", nargs="?", metavar="KEY", help="the key of one document, such as o-1")
     add_store(parser)
     add_app(parser)
+    add_token(parser)
 
 
 async def _run(arguments: Namespace, out: Output) -> None:
@@ -44,6 +46,8 @@ async def _run(arguments: Namespace, out: Output) -> None:
     if arguments.action == "rebuild" and arguments.key is not None:
         raise UsageProblem("a view is rebuilt as a whole. Leave out the key, or say retry.")
     app, url = load_app(arguments), store_url(arguments)
+    named = {name: text for name in ("view", "key") if (text := getattr(arguments, name)) is not None}
+    await check_operator(arguments, app, f"views {arguments.action or 'list'}", **named)
     if arguments.action is None:
         await _list(app, url, out)
     elif arguments.action == "parked":

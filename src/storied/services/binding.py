@@ -106,6 +106,8 @@ class Binding:
 
     def _value(self, field: _Field, raw: msgspec.Raw | None, sent: Any, request: Request) -> Any:
         """The field's value, from wherever it was given. Raises `Unfit`."""
+        if raw is not None and field.parameter is None and field.header is None:
+            return _decoded(field, raw, sent)
         given: list[Any] = []
         if field.parameter is not None:
             given.append(_converted(request.path_params[field.parameter], field.type, parameter=field.parameter))
@@ -153,16 +155,18 @@ def parsed(body: bytes, request: Request) -> tuple[dict[str, msgspec.Raw], dict[
 
 def _check_type(request: Request) -> None:
     given = request.headers.get("content-type") or ""
+    encoding = request.headers.get("content-encoding")
+    if given == "application/json" and encoding is None:
+        return
     media_type, _, parameters = given.partition(";")
     charset = parameters.strip().lower().replace('"', "")
-    encoding = (request.headers.get("content-encoding") or "identity").lower()
     if media_type.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
         raise RequestRefused(
             "unsupported-media-type",
             "A body is JSON in UTF-8. Send it with Content-Type: application/json.",
             headers={"Accept": "application/json"},
         )
-    if encoding != "identity":
+    if encoding is not None and encoding.lower() != "identity":
         raise RequestRefused(
             "unsupported-media-type",
             "A body is taken as it is, without compression.",

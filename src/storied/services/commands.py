@@ -26,7 +26,7 @@ from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health
 from storied.services.http import Header, Request, Response
 from storied.services.members import key_of_member
-from storied.services.preconditions import command_id_of, expected_position, idempotency_key, wish
+from storied.services.preconditions import SAID, command_id_of, said_by
 from storied.services.routing import Router, parse_template
 from storied.services.service import Opening, Service
 from storied.services.settings import POSITION_COOKIE, POSITION_HEADER, Settings
@@ -92,8 +92,9 @@ class CommandEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         """The answer to one request. Raises what the table of problems has."""
-        seen, key = expected_position(request.headers), idempotency_key(request.headers)
-        wanted = wish(request.headers)
+        seen, key, wanted = None, None, None
+        if not SAID.isdisjoint(request.headers.table):
+            seen, key, wanted = said_by(request.headers)
         command = await self.binding.bind(request)
         self.app.access.check_command(request.principal, command)
         shop = self.service.opening.value

@@ -138,7 +138,9 @@ class Health:
             )
         found = await self._checked()
         gauges = [*self.gate.meters.all(), *_gauges(found)]
-        return Response(200, exposition(gauges), [(b"content-type", CONTENT_TYPE), _NO_STORE])
+        return Response(
+            200, exposition(gauges, self.gate.settings.process), [(b"content-type", CONTENT_TYPE), _NO_STORE]
+        )
 
     async def _checked(self) -> Readiness:
         if self.gate.draining:

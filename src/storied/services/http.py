@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, MutableMapping
 from contextlib import suppress
+from functools import cache
 from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes
@@ -16,12 +17,19 @@ import msgspec
 
 from storied.domain.access import Principal
 from storied.errors import RequestRefused
+from storied.services.deadlines import Deadlines
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+
+
+@cache
+def _on_the_wire(name: str) -> bytes:
+    """The name of a header as ASGI has it. Only code names headers, so there are few."""
+    return name.lower().encode("latin-1")
 
 
 class Headers:
@@ -47,17 +55,15 @@ class Headers:
 
     def get(self, name: str, /) -> str | None:
         """The header's value; the values of one that came several times, joined by commas; None without any."""
-        if len(self.table) == len(self.raw):
-            value = self.table.get(name.lower().encode("latin-1"))
+        table = self._table or self.table
+        value = table.get(_on_the_wire(name))
+        if value is None or len(table) == len(self.raw):
             return None if value is None else value.decode("latin-1").strip()
-        values = self.getall(name)
-        if not values:
-            return None
-        return values[0] if len(values) == 1 else ", ".join(values)
+        return ", ".join(self.getall(name))
 
     def getall(self, name: str) -> list[str]:
         """Each value of the header, in order."""
-        wanted = name.lower().encode("latin-1")
+        wanted = _on_the_wire(name)
         return [value.decode("latin-1").strip() for found, value in self.raw if found == wanted]
 
 
@@ -66,8 +72,8 @@ class Request:
 
     __slots__ = (
         "_body",
+        "_body_deadlines",
         "_body_limit",
-        "_body_seconds",
         "_query",
         "_receive",
         "headers",
@@ -83,7 +89,12 @@ class Request:
     )
 
     def __init__(
-        self, scope: Scope, receive: Receive, *, body_limit: int = 1024 * 1024, body_seconds: float = 30.0
+        self,
+        scope: Scope,
+        receive: Receive,
+        *,
+        body_limit: int = 1024 * 1024,
+        body_deadlines: Deadlines | None = None,
     ) -> None:
         self.scope = scope
         self.method: str = scope["method"]
@@ -98,7 +109,7 @@ class Request:
         self.repeat_key: str | None = None
         """The Idempotency-Key under which the request may be repeated, once it may have stored something."""
         self._receive = receive
-        self._body_limit, self._body_seconds = body_limit, body_seconds
+        self._body_limit, self._body_deadlines = body_limit, body_deadlines
         self._body: bytes | None = None
         self._query: tuple[tuple[str, str], ...] | None = None
 
@@ -170,15 +181,26 @@ class Request:
             declared = self.headers.get("content-length")
             if declared is not None and declared.isdecimal() and int(declared[:20]) > self._body_limit:
                 raise self._too_large()
-            try:
-                async with asyncio.timeout(self._body_seconds):
-                    self._body = await self._received()
-            except TimeoutError:
+            deadlines = self._body_deadlines
+            if deadlines is None:
+                self._body = await self._received()
+            else:
+                self._body = await self._received_in_time(deadlines)
+        return self._body
+
+    async def _received_in_time(self, deadlines: Deadlines) -> bytes:
+        task = deadlines.begin()
+        try:
+            return await self._received()
+        except asyncio.CancelledError:
+            if deadlines.end(task):
                 raise RequestRefused(
                     "too-slow",
-                    f"The body did not arrive within {self._body_seconds:g} s. Nothing was done; send it again.",
+                    f"The body did not arrive within {deadlines.seconds:g} s. Nothing was done.",
                 ) from None
-        return self._body
+            raise
+        finally:
+            deadlines.end(task)
 
     async def _received(self) -> bytes:
         chunks: list[bytes] = []

@@ -74,12 +74,19 @@ class Histogram:
 Metric = Counter | Gauge | Histogram
 
 
-def exposition(metrics: Iterable[Metric]) -> bytes:
-    """The metrics as Prometheus reads them."""
+def exposition(metrics: Iterable[Metric], process: str = "") -> bytes:
+    """The metrics as Prometheus reads them; labelled with the process, where there are several."""
     lines: list[str] = []
     for metric in metrics:
-        lines += [f"# HELP {metric.name} {metric.text}", f"# TYPE {metric.name} {metric.kind}", *metric.lines()]
+        lines += [f"# HELP {metric.name} {metric.text}", f"# TYPE {metric.name} {metric.kind}"]
+        lines += [_labelled(line, process) for line in metric.lines()] if process else metric.lines()
     return ("\n".join(lines) + "\n").encode()
+
+
+def _labelled(line: str, process: str) -> str:
+    name, _, value = line.rpartition(" ")
+    inside = f'process="{_escaped(process)}"'
+    return f"{name[:-1]},{inside}}} {value}" if name.endswith("}") else f"{name}{{{inside}}} {value}"
 
 
 def _braces(pairs: Iterable[tuple[str, str]]) -> str:

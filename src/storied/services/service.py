@@ -16,7 +16,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from storied.domain.ids import new_id
 from storied.errors import RequestRefused, StoreClosed
-from storied.services.guarding import Deadlines
+from storied.services.deadlines import Deadlines
 from storied.services.http import Answer, Receive, Request, Response, Scope, Send, send_response, send_stream
 from storied.services.problems import problem_response
 from storied.services.routing import Route, Router
@@ -118,6 +118,7 @@ class Service(Generic[S]):
         self.router, self.opening, self.settings = router, opening, settings
         self.pipeline = pipeline or Pipeline()
         self._deadlines = Deadlines(settings.deadline)
+        self._body_deadlines = Deadlines(settings.body_seconds)
         self._ending = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,8 +157,7 @@ class Service(Generic[S]):
         await self.opening.aclose()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        settings = self.settings
-        request = Request(scope, receive, body_limit=settings.body_limit, body_seconds=settings.body_seconds)
+        request = Request(scope, receive, body_limit=self.settings.body_limit, body_deadlines=self._body_deadlines)
         began = perf_counter()
         self.pipeline.start(request)
         await self._respond(request, send, began)

@@ -43,6 +43,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a client may ask to wait for a view."""
     deadline: float = 60.0
     """Seconds that a request may take; a stream may go on for ever."""
+    head_seconds: float = 10.0
+    """How long a client may take to send the head of a request."""
+    idle_seconds: float = 30.0
+    """How long a connection without a request is kept."""
+    drain_delay: float = 0.0
+    """Seconds for which a server that goes down still takes requests, so that a balancer sees that it is not ready."""
+    drain_seconds: float = 30.0
+    """How long a server that goes down waits for the requests that it has taken."""
+    process: str = ""
+    """Which of several processes this is; a label of its metrics."""
     rate: float = 0.0
     """Requests a second that a principal, or an address without one, may go on sending; 0 is as many as it likes."""
     burst: int = 100
@@ -61,9 +71,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         at_least_one = ("body_limit", "url_limit", "header_limit", "header_count", "page_limit", "burst")
         wrong = [name for name in at_least_one if getattr(self, name) < 1]
-        positive = ("body_seconds", "wait_limit", "deadline", "heartbeat_limit")
+        positive = (
+            "body_seconds",
+            "head_seconds",
+            "idle_seconds",
+            "drain_seconds",
+            "wait_limit",
+            "deadline",
+            "heartbeat_limit",
+        )
         wrong += [name for name in positive if not 0 < getattr(self, name) < float("inf")]
-        wrong += [name for name in ("rate",) if not 0 <= self.rate < float("inf")]
+        wrong += [name for name in ("rate", "drain_delay") if not 0 <= getattr(self, name) < float("inf")]
         if wrong:
             raise DefinitionError(f"{', '.join(wrong)} cannot be that small or that large. Give a number above 0.")
         if not self.hosts:

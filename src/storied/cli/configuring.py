@@ -1,0 +1,133 @@
+"""Configuring: the settings of the services, from a file and from what was typed."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from argparse import Namespace
+from importlib import import_module
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from storied.app import App
+from storied.cli.failures import UsageProblem
+from storied.domain.access import Verifier
+from storied.services.identity import ApiKeys, Verifiers
+from storied.services.settings import LOOPBACK, Settings
+
+
+class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table ``[jwt]``: which tokens hold. One of the files holds the keys; paths are relative to the settings'."""
+
+    algorithms: list[str]
+    issuer: str | None = None
+    audience: str | None = None
+    jwks: str | None = None
+    pem: str | None = None
+    secret: str | None = None
+    roles: str = "roles"
+    leeway: float = 30.0
+
+
+class Configuration(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a file of settings may say."""
+
+    keys: str | None = None
+    """The file of API keys."""
+    jwt: Tokens | None = None
+
+
+def settings_from(arguments: Namespace, app: App) -> Settings:
+    """The settings that the options and the file that they name make. Raises `UsageProblem` and `DefinitionError`."""
+    configuration, folder = Configuration(), Path()
+    if arguments.config is not None:
+        configuration, folder = _read(arguments.config), arguments.config.parent
+    changed: dict[str, Any] = {name: getattr(configuration, name) for name in Settings.__struct_fields__}
+    verifiers = _verifiers(configuration, folder)
+    if arguments.keys is not None:
+        verifiers.append(ApiKeys.load(arguments.keys))
+    if verifiers:
+        changed["verifier"] = verifiers[0] if len(verifiers) == 1 else Verifiers(verifiers)
+    if arguments.allow_host:
+        changed["hosts"] = (*changed["hosts"], *arguments.allow_host)
+    if changed["hosts"] == LOOPBACK and not is_loopback(arguments.host):
+        changed["hosts"] = (*LOOPBACK, _as_host(arguments.host))
+    changed["access_log"] = not arguments.quiet
+    changed["process"] = arguments.process
+    _check_exposed(arguments, app, changed["verifier"])
+    return Settings(**changed)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_exposed(arguments: Namespace, app: App, verifier: Verifier | None) -> None:
+    """Passes what may be bound. Raises `UsageProblem` when anybody could reach it and nobody asks who they are."""
+    if is_loopback(arguments.host) or verifier or app.verifier or arguments.insecure_no_auth:
+        return
+    raise UsageProblem(
+        f"{arguments.host} can be reached from elsewhere, and nothing says who asks. Give --keys FILE, a [jwt] table "
+        "in --config, or app.verifier; or --insecure-no-auth, which lets everybody do everything."
+    )
+
+
+def _read(path: Path) -> Configuration:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        if "verifier" in content:
+            raise UsageProblem(f'{path} names a verifier. Write keys = "FILE" or a [jwt] table, or set app.verifier.')
+        return msgspec.convert(content, Configuration)
+    except OSError as error:
+        raise UsageProblem(f"the settings in {path} cannot be read: {error}. Correct --config.") from error
+    except (ValueError, msgspec.ValidationError) as error:
+        raise UsageProblem(f"{path} holds no settings: {error}. Mend it.") from error
+
+
+def _verifiers(configuration: Configuration, folder: Path) -> list[Verifier]:
+    verifiers: list[Verifier] = []
+    if configuration.keys is not None:
+        verifiers.append(ApiKeys.load(folder / configuration.keys))
+    if configuration.jwt is not None:
+        verifiers.append(_tokens(configuration.jwt, folder))
+    return verifiers
+
+
+def _tokens(given: Tokens, folder: Path) -> Verifier:
+    files = [name for name in (given.jwks, given.pem, given.secret) if name is not None]
+    if len(files) != 1:
+        raise UsageProblem("[jwt] names one file of keys: jwks, pem or secret. Name exactly one.")
+    try:
+        data = (folder / files[0]).read_bytes()
+        key: Any = json.loads(data) if given.jwks is not None else data if given.pem is not None else data.strip()
+    except (OSError, ValueError) as error:
+        raise UsageProblem(f"the keys in {files[0]} cannot be read: {error}. Correct the [jwt] table.") from error
+    if given.pem is not None and b"-----BEGIN" not in key:
+        raise UsageProblem(f"{files[0]} holds no PEM. Give the provider's public key.")
+    try:
+        tokens = import_module("storied.services.tokens")  # needs an extra, which who has no tokens can do without
+    except ImportError as error:
+        raise UsageProblem(f"[jwt] cannot be used: {error}") from error
+    verifier: Verifier = tokens.JwtVerifier(
+        key,
+        algorithms=given.algorithms,
+        issuer=given.issuer,
+        audience=given.audience,
+        roles=given.roles,
+        leeway=given.leeway,
+    )
+    return verifier
+
+
+def _as_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,66 @@
+"""Entering: who types, where the app has rules about who may do what; the command line asks the same rules."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from storied.app import App
+from storied.cli.logs import log_to_stderr
+from storied.domain.access import OPERATIONS, Principal, Subject
+from storied.domain.views import View
+from storied.errors import AccessDenied
+from storied.services.identity import identify
+from storied.services.observing import audit
+
+TOKEN_VARIABLE = "STORIED_TOKEN"  # noqa: S105 - the name of a variable
+
+
+def add_token(parser: ArgumentParser) -> None:
+    """Adds ``--token``."""
+    parser.add_argument("--token", help=f"your API key or token, where the app has rules (better in ${TOKEN_VARIABLE})")
+
+
+async def entered(arguments: Namespace, app: App) -> Principal | None:
+    """Who types, as the app's verifier finds out; None for nobody known, or where the app has no rules.
+
+    Raises `AccessDenied` for a credential that does not hold.
+    """
+    if not app.access.configured:
+        return None
+    token: str | None = arguments.token or os.environ.get(TOKEN_VARIABLE)
+    if not token:
+        return None
+    if app.verifier is None:
+        raise AccessDenied(
+            f"The app {app.name} has rules and no verifier, so nobody can say who they are. Set app.verifier.",
+            code="unauthenticated",
+        )
+    return await identify(app.verifier, {"authorization": f"Bearer {token}"})
+
+
+async def check_may(arguments: Namespace, app: App, subject: Subject) -> None:
+    """Passes who may come to the subject. Raises `AccessDenied`."""
+    app.access.check(await entered(arguments, app), subject)
+
+
+async def check_operator(arguments: Namespace, app: App, action: str, **more: str) -> None:
+    """Passes who may operate, and puts on record who did or tried to. Raises `AccessDenied`."""
+    if not app.access.configured:
+        return
+    log_to_stderr()
+    principal = None
+    try:
+        principal = await entered(arguments, app)
+        app.access.check(principal, OPERATIONS)
+    except AccessDenied:
+        audit(action, None if principal is None else principal.id, allowed=False, **more)
+        raise
+    audit(action, None if principal is None else principal.id, allowed=True, **more)
+
+
+async def visible_to(arguments: Namespace, app: App, view: type[View]) -> Mapping[str, Any]:
+    """What documents of the view have to be like for who types to see them. Raises `AccessDenied`."""
+    return app.access.visible(await entered(arguments, app), view)

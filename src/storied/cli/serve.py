@@ -1,0 +1,198 @@
+"""``storied serve``: the services of an app over HTTP, in one process or several."""
+
+from __future__ import annotations
+
+import sys
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from storied.app import App
+from storied.cli.configuring import is_loopback, settings_from
+from storied.cli.failures import UsageProblem
+from storied.cli.logs import log_to_stderr
+from storied.cli.places import APP_VARIABLE, STORE_VARIABLE, add_store, load_app, store_or_default
+from storied.cli.printing import Output
+from storied.cli.times import parse_count
+from storied.cli.verb import Verb
+from storied.services.gate import Gate
+from storied.services.settings import LOOPBACK
+from storied.services.sides import Side, service_of
+from storied.services.supervising import Program, Supervisor, stop_with_parent
+
+
+def add_target(parser: ArgumentParser) -> None:
+    """Adds the app, by position."""
+    parser.add_argument(
+        "app",
+        nargs="?",
+        metavar="MODULE:NAME",
+        help=f"the app, such as shop:app; the current folder is searched first (else ${APP_VARIABLE})",
+    )
+    add_store(parser)
+
+
+def _add_options(parser: ArgumentParser) -> None:
+    add_target(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (127.0.0.1)")
+    parser.add_argument("--port", type=_port, default=8000, help="the port (8000); 0 takes a free one")
+    sides = parser.add_mutually_exclusive_group()
+    sides.add_argument(
+        "--commands", action="store_true", help="only the command service; `storied work` runs the views"
+    )
+    sides.add_argument("--queries", action="store_true", help="only the query service, over the read models alone")
+    parser.add_argument("--processes", type=parse_count, default=1, metavar="N", help="so many processes (1)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings, as TOML or JSON")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as `storied keys` makes them")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="answer for this Host, too; * is any"
+    )
+    parser.add_argument(
+        "--insecure-no-auth", action="store_true", help="let everybody who reaches the address do everything"
+    )
+    parser.add_argument("--quiet", action="store_true", help="do not log each request")
+    parser.add_argument("--check", action="store_true", help="start, say so, and stop")
+    parser.add_argument("--socket", type=int, help=SUPPRESS)  # these three are for processes that a process starts
+    parser.add_argument("--process", default="", help=SUPPRESS)
+    parser.add_argument("--no-views", action="store_true", help=SUPPRESS)
+
+
+async def _run(arguments: Namespace, out: Output) -> None:
+    app = load_app(arguments)
+    running = _running()
+    log_to_stderr()
+    if arguments.socket is not None:
+        stop_with_parent()
+    url, is_default = store_or_default(arguments, app)
+    settings = settings_from(arguments, app)
+    gate = Gate(app, settings)
+    several = arguments.processes > 1
+    views = not (arguments.commands or arguments.queries or arguments.no_views)
+    service = service_of(app, url, _side(arguments), gate, views=views and not several)
+    if arguments.socket is not None:
+        listening = socket(fileno=arguments.socket)
+    else:
+        listening = running.listen(arguments.host, arguments.port)
+    with listening:
+        told = _Told(arguments, app, url, gate, out, running.address_of(listening).url, is_default)
+        if several and not arguments.check:
+            told.tell()
+            programs = _programs(arguments, url, listening, views=views)
+            code = await Supervisor(programs, [listening.fileno()]).run()
+            if code:
+                raise SystemExit(code)
+            return
+        await running.serve(service, gate, listening, started=told)
+
+
+class _Told:
+    """Says where the server listens and what about it one should know, once it takes requests."""
+
+    def __init__(
+        self, arguments: Namespace, app: App, url: str, gate: Gate, out: Output, address: str, is_default: bool
+    ) -> None:
+        self.arguments, self.app, self.url, self.gate, self.out = arguments, app, url, gate, out
+        self.address, self.is_default = address, is_default
+
+    def __call__(self, server: Any) -> None:
+        """The server has started."""
+        if self.arguments.socket is None:
+            self.tell()
+        if self.arguments.check:
+            server.stop()
+
+    def tell(self) -> None:
+        """Prints it."""
+        arguments, side = self.arguments, _side(self.arguments)
+        views = side == "both" and not arguments.no_views
+        if self.out.json:
+            self.out.document(
+                {
+                    "app": self.app.name,
+                    "address": self.address,
+                    "store": self.url,
+                    "commands": side != "queries",
+                    "queries": side != "commands",
+                    "views": views,
+                    "processes": arguments.processes,
+                    "authentication": self.gate.verifier is not None,
+                    "rules": self.app.access.configured,
+                }
+            )
+        else:
+            what = {"both": "commands, queries and views", "commands": "commands", "queries": "queries"}[side]
+            self.out.line(f"serving the {what} of {self.app.name} at ", (self.address, "bold"))
+            self.out.line(
+                f"store {self.url}", f" (name another with --store or {STORE_VARIABLE})" if self.is_default else ""
+            )
+            for warning in self._warnings():
+                self.out.line(("! ", "yellow"), warning)
+        self.out.flush()
+
+    def _warnings(self) -> Iterator[str]:
+        exposed = not is_loopback(self.arguments.host)
+        if self.gate.verifier is None and exposed:
+            yield "NO AUTHENTICATION: whoever reaches this address may do everything that no rule forbids"
+        elif self.gate.verifier is None:
+            yield "no authentication: everybody on this machine is let in (--keys, or [jwt] in --config)"
+        if exposed and not set(self.gate.settings.hosts) - {*LOOPBACK, "0.0.0.0", "[::]"}:  # noqa: S104 - compared
+            yield "only requests for localhost are answered: name this server with --allow-host"
+
+
+def _side(arguments: Namespace) -> Side:
+    return "commands" if arguments.commands else "queries" if arguments.queries else "both"
+
+
+def _programs(arguments: Namespace, url: str, listening: socket, *, views: bool) -> list[Program]:
+    """The processes to keep running: those that serve, and one for the views where this command runs them."""
+    app = arguments.app or ""
+    base = (sys.executable, "-m", "storied.cli")
+    common = ("--store", url, *(("--json",) if arguments.json else ()))
+    flags = [flag for flag in ("commands", "queries", "insecure_no_auth", "quiet") if getattr(arguments, flag)]
+    options = ["--host", arguments.host, "--socket", str(listening.fileno())]
+    options += ["--" + flag.replace("_", "-") for flag in flags]
+    for name in ("config", "keys"):
+        if getattr(arguments, name) is not None:
+            options += [f"--{name}", str(getattr(arguments, name))]
+    for host in arguments.allow_host:
+        options += ["--allow-host", host]
+    target = (app,) if app else ()
+    programs = [
+        Program(f"server {n}", (*base, "serve", *target, *common, *options, "--no-views", "--process", str(n)))
+        for n in range(1, arguments.processes + 1)
+    ]
+    if views:
+        programs.append(Program("worker", (*base, "work", *target, *common, "--supervised"), last=True))
+    return programs
+
+
+def _running() -> Any:
+    """The module that needs the extra ``services``."""
+    try:
+        return import_module("storied.services.running")
+    except ImportError as error:
+        raise UsageProblem(
+            f"serving needs {error.name}, which is not installed. Install it: pip install 'storied[services]'."
+        ) from error
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise ArgumentTypeError(f"{text!r} is not a port. Give a number up to 65535; 0 takes a free one.")
+    return int(text)
+
+
+VERB = Verb(
+    "serve",
+    "serves the commands and queries of an app over HTTP",
+    "storied serve shop:app --store shop.db --port 8000",
+    _add_options,
+    _run,
+    notes="Without --commands or --queries one process runs both sides and keeps the views up to date. It stops on\n"
+    "SIGTERM or Ctrl-C when it has answered what it has taken; a second signal ends it at once. Without a verifier it\n"
+    "lets everybody in, so it listens on this machine only.",
+    is_server=True,
+)

@@ -1,0 +1,143 @@
+"""The command line asks the rules of the app, as the services do."""
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Shell
+from tests.cli.guarded import CLERK, OPERATOR, READER
+
+DENIED = 7
+TOKENS = {"reader": READER, "clerk": CLERK, "operator": OPERATOR}
+
+
+@pytest.fixture
+def guarded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """The shell, where the environment names the library with rules, and a book is lent to the reader r-1."""
+    monkeypatch.setenv("STORIED_APP", "tests.cli.guarded:app")
+    monkeypatch.delenv("STORIED_TOKEN", raising=False)
+    lent = json.dumps({"book": "b-2", "reader": "r-1", "due": "2020-03-01"})
+    assert shell("append", "BookLent", lent, "--tag", "book:b-2", "--tag", "reader:r-1").code == 0
+    return shell
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("get", "BookPage", "b-1"),
+        ("get", "BookPage", "b-1", "--at", "1"),
+        ("find", "BookPage"),
+        ("find", "BookPage", "--at", "2"),
+        ("state", "Book", "b-1"),
+        ("views",),
+        ("views", "parked", "BookPage"),
+        ("views", "retry", "BookPage"),
+        ("views", "rebuild", "BookPage"),
+        ("verify",),
+        ("check",),
+    ],
+)
+def test_no_verb_that_takes_an_app_goes_round_its_rules(guarded: Shell, words: tuple[str, ...]) -> None:
+    """Without a credential, and with one that does not hold; and what it refuses it does not tell."""
+    for token in ((), ("--token", READER[:-2] + "xx"), ("--token", "nonsense")):
+        done = guarded(*words, "--json", *token)
+        assert (done.code, done.out) == (DENIED, "")
+        assert json.loads(done.err.splitlines()[-1])["error"] == "unauthenticated"
+
+
+@pytest.mark.parametrize(
+    ("words", "token"),
+    [
+        (("state", "Book", "b-1"), "reader"),
+        (("views", "rebuild", "BookPage"), "clerk"),
+        (("verify",), "reader"),
+        (("check",), "clerk"),
+        (("get", "BookPage", "b-1"), "operator"),
+        (("find", "BookPage"), "operator"),
+    ],
+)
+def test_a_role_is_needed(guarded: Shell, words: tuple[str, ...], token: str) -> None:
+    """Each has its own; who operates need not see what is in the documents."""
+    done = guarded(*words, "--json", "--token", TOKENS[token])
+    assert (done.code, done.out) == (DENIED, "")
+    assert json.loads(done.err.splitlines()[-1])["error"] == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("words", "token"),
+    [
+        (("get", "BookPage", "b-1"), "clerk"),
+        (("state", "Book", "b-1"), "clerk"),
+        (("views",), "operator"),
+        (("views", "rebuild", "BookPage"), "operator"),
+        (("verify",), "operator"),
+        (("check",), "operator"),
+    ],
+)
+def test_who_has_the_role_gets_the_answer(guarded: Shell, words: tuple[str, ...], token: str) -> None:
+    """As without rules."""
+    done = guarded(*words, "--json", "--token", TOKENS[token])
+    assert done.code == 0, done.err
+    assert done.out
+
+
+def test_the_token_may_stand_in_the_environment(guarded: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where others who list processes do not see it."""
+    monkeypatch.setenv("STORIED_TOKEN", CLERK)
+    assert guarded("get", "BookPage", "b-1").code == 0
+
+
+def test_a_document_that_is_not_theirs_is_not_there(guarded: Shell) -> None:
+    """The same words for absent and forbidden, but for the key."""
+    mine = guarded("get", "BookPage", "b-2", "--json", "--token", READER)
+    assert mine.json["document"]["reader"] == "r-1"
+    forbidden = guarded("get", "BookPage", "b-1", "--json", "--token", READER)
+    absent = guarded("get", "BookPage", "b-9", "--json", "--token", READER)
+    assert (forbidden.code, absent.code) == (1, 1)
+    assert forbidden.err.replace("b-1", "b-9") == absent.err
+
+
+def test_the_past_is_seen_as_it_was(guarded: Shell) -> None:
+    """At position 3 the first book was with the reader; it is not any more."""
+    assert guarded("get", "BookPage", "b-1", "--at", "3", "--token", READER).code == 0
+    assert guarded("get", "BookPage", "b-2", "--at", "3", "--token", READER).code == 1
+
+
+def test_a_list_holds_what_is_theirs(guarded: Shell) -> None:
+    """Whatever they ask for, also somebody else's by name."""
+
+    def keys(*words: str) -> list[str]:
+        done = guarded("find", "BookPage", *words, "--json", "--token", READER)
+        assert done.code == 0, done.err
+        return [document["book"] for document in done.json["documents"]]
+
+    assert keys() == ["b-2"]
+    assert keys("reader=r-1") == ["b-2"]
+    assert keys("reader=r-2") == []
+    assert keys("reader=null") == []
+    assert keys("--at", "3") == ["b-1"]
+    assert len(guarded("find", "BookPage", "--json", "--token", CLERK).json["documents"]) == 2
+
+
+def test_what_operators_do_is_on_record(guarded: Shell) -> None:
+    """Who, what and whether, also when it was refused."""
+    allowed = json.loads(guarded("views", "rebuild", "BookPage", "--token", OPERATOR).err.splitlines()[0])
+    assert (allowed["audit"], allowed["view"]) == ("views rebuild", "BookPage")
+    assert (allowed["principal"], allowed["allowed"]) == ("otto", True)
+    refused = json.loads(guarded("views", "rebuild", "BookPage", "--token", CLERK).err.splitlines()[0])
+    assert (refused["principal"], refused["allowed"]) == ("carl", False)
+    unknown = json.loads(guarded("views", "rebuild", "BookPage").err.splitlines()[0])
+    assert (unknown["principal"], unknown["allowed"]) == (None, False)
+
+
+def test_rules_without_a_verifier_let_nobody_in(guarded: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And say what is missing."""
+    monkeypatch.setenv("STORIED_APP", "tests.cli.guarded:unverified")
+    done = guarded("find", "BookPage", "--token", CLERK)
+    assert done.code == DENIED
+    assert "app.verifier" in done.err
+
+
+def test_without_rules_no_token_is_looked_at(shell: Shell) -> None:
+    """Everything is as it was."""
+    assert shell("get", "BookPage", "b-1", "--token", "whatever").code == 0

@@ -1,0 +1,165 @@
+"""Starting the services from a shell: what they say, what they refuse, and the keys they verify."""
+
+import json
+import os
+import socket
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from storied.cli.keys import add_entry
+from storied.services.identity import ApiKeys, keys_file_entry, new_key
+from tests.cli.conftest import Shell
+
+
+def test_one_process_runs_everything_unless_told_otherwise(shell: Shell) -> None:
+    """At a free port, over the store that the environment names."""
+    done = shell("serve", "--check", "--port", "0", "--json")
+    assert done.code == 0, done.err
+    told = done.json
+    assert (told["app"], told["store"]) == ("library", "sqlite:///library.db")
+    assert (told["commands"], told["queries"], told["views"]) == (True, True, True)
+    assert (told["authentication"], told["rules"]) == (False, False)
+    assert told["address"].startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(("side", "other"), [("commands", "queries"), ("queries", "commands")])
+def test_a_side_runs_alone(shell: Shell, side: str, other: str) -> None:
+    """Without the other, and without the views, which `storied work` keeps."""
+    told = shell("serve", f"--{side}", "--check", "--port", "0", "--json").json
+    assert (told[side], told[other], told["views"]) == (True, False, False)
+    assert shell("serve", "--commands", "--queries", "--check").code == 2
+
+
+def test_the_store_is_called_after_the_app_when_nothing_names_it(empty_shell: Shell, tmp_path: Path) -> None:
+    """And it says so."""
+    done = empty_shell("serve", "tests.cli.library:app", "--check", "--port", "0")
+    assert done.code == 0, done.err
+    assert "store sqlite:///library.db (name another with --store or STORIED_STORE)" in done.out
+    assert (tmp_path / "library.db").exists()
+
+
+def test_queries_alone_make_no_file(empty_shell: Shell, tmp_path: Path) -> None:
+    """They read what others write."""
+    done = empty_shell("serve", "tests.cli.library:app", "--queries", "--check", "--port", "0")
+    assert done.code == 0, done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_says_what_it_works_on(shell: Shell) -> None:
+    """The views, and the store."""
+    assert shell("work", "--check", "--json").json["views"] == ["BookPage", "ReaderPage"]
+    assert "keeping 2 views of library up to date" in shell("work", "--check").out
+
+
+def test_without_authentication_it_says_so(shell: Shell) -> None:
+    """Everybody on this machine is let in."""
+    assert "! no authentication" in shell("serve", "--check", "--port", "0").out
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example"])
+def test_an_address_that_others_reach_needs_a_verifier(shell: Shell, host: str) -> None:
+    """Nothing was bound before that was looked at."""
+    done = shell("serve", "--check", "--port", "0", "--host", host)
+    assert (done.code, done.out) == (2, "")
+    assert "--insecure-no-auth" in done.err
+
+
+def test_leaving_authentication_out_takes_an_option_and_is_shown(shell: Shell) -> None:
+    """In capitals; and that no other name of the server is answered for yet."""
+    words = ("serve", "--check", "--port", "0", "--host", "0.0.0.0", "--insecure-no-auth")
+    done = shell(*words)
+    assert done.code == 0, done.err
+    assert "! NO AUTHENTICATION" in done.out
+    assert "--allow-host" in done.out
+    assert "--allow-host" not in shell(*words, "--allow-host", "shop.example").out
+
+
+def test_keys_let_it_listen_anywhere(shell: Shell) -> None:
+    """They are made by a verb of its own."""
+    assert shell("keys", "new", "anna", "--file", "k.toml").code == 0
+    told = shell("serve", "--check", "--port", "0", "--host", "0.0.0.0", "--keys", "k.toml", "--json")
+    assert told.json["authentication"] is True
+
+
+async def test_a_key_is_shown_once_and_its_hash_is_kept(tmp_path: Path) -> None:
+    """In a file for its owner alone, behind those that are there."""
+    path = tmp_path / "keys.toml"
+    made = [new_key("anna", ["cashier"]), new_key("bert", expires=9e9)]
+    for _, kept in made:
+        add_entry(path, keys_file_entry(kept))
+    for secret, kept in made:
+        found = await ApiKeys.load(path).verify({"x-api-key": secret})
+        assert found is not None
+        assert found.id == kept.principal
+        assert secret not in path.read_text(encoding="utf-8")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+def test_keys_end_and_have_roles(empty_shell: Shell, tmp_path: Path) -> None:
+    """As they were asked for."""
+    told = empty_shell("keys", "new", "anna", "--role", "b", "--role", "a", "--days", "2", "--json").json
+    [kept] = tomllib.loads((tmp_path / "keys.toml").read_text(encoding="utf-8"))["key"]
+    assert (told["roles"], kept["roles"]) == (["a", "b"], ["a", "b"])
+    assert kept["expires"] == told["expires"] > 0
+    assert told["key"].split("_")[1] == kept["id"]
+
+
+def test_what_is_no_file_of_keys_is_left_alone(empty_shell: Shell, tmp_path: Path) -> None:
+    """A mistyped name does no harm."""
+    (tmp_path / "other.toml").write_text("[table]\nx = 1\n", encoding="utf-8")
+    assert empty_shell("keys", "new", "anna", "--file", "other.toml").code == 2
+    assert (tmp_path / "other.toml").read_text(encoding="utf-8") == "[table]\nx = 1\n"
+
+
+def test_a_port_that_is_taken_is_said(shell: Shell) -> None:
+    """As what cannot be used."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = shell("serve", "--check", "--port", str(taken.getsockname()[1]))
+    assert done.code == 3
+    assert "--port" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.toml", "bodylimit = 1"),
+        ("s.toml", "body_limit = 0"),
+        ("s.toml", 'body_limit = "much"'),
+        ("s.toml", "not toml"),
+        ("s.toml", 'verifier = "mine"'),
+        ("s.toml", 'keys = "absent.toml"'),
+        ("s.toml", '[jwt]\nalgorithms = ["RS256"]'),
+        ("s.toml", '[jwt]\nalgorithms = ["none"]\nsecret = "s.toml"'),
+        ("s.toml", '[jwt]\nalgorithms = ["RS256"]\npem = "s.toml"'),
+        ("s.toml", '[jwt]\nalgorithms = ["RS256"]\njwks = "absent.json"'),
+        ("s.toml", '[jwt]\nalgorithms = ["RS256"]\nunknown = 1\npem = "s.toml"'),
+        ("s.json", '{"body_limit": 10'),
+        ("s.json", "[]"),
+    ],
+)
+def test_settings_that_say_nothing_that_is_known_are_refused(
+    shell: Shell, tmp_path: Path, name: str, text: str
+) -> None:
+    """A mistyped setting would otherwise be one that is not in force."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    done = shell("serve", "--check", "--port", "0", "--config", name)
+    assert (done.code, done.out) == (2, ""), done.err
+    assert shell("serve", "--check", "--port", "0", "--config", "absent.toml").code == 2
+
+
+def test_settings_come_from_a_file(shell: Shell, tmp_path: Path) -> None:
+    """As TOML or JSON; what they name is beside them."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / "secret").write_bytes(b"s" * 40 + b"\n")
+    (folder / "s.toml").write_text(
+        'rate = 5\nhosts = ["shop.example"]\n[jwt]\nalgorithms = ["HS256"]\nsecret = "secret"\n', encoding="utf-8"
+    )
+    told = shell("serve", "--check", "--port", "0", "--config", "etc/s.toml", "--json")
+    assert told.code == 0, told.err
+    assert told.json["authentication"] is True
+    (folder / "s.json").write_text(json.dumps({"rate": 5, "drain_delay": 0.0}), encoding="utf-8")
+    assert shell("serve", "--check", "--port", "0", "--config", "etc/s.json", "--json").code == 0
