@@ -18,8 +18,9 @@ from pathlib import Path
 
 import apsw
 
+from benchmarks.figures import Figure, Measure
 from benchmarks.growth import curve, memory
-from benchmarks.measures import MEASURES, Figure, Measure
+from benchmarks.measures import MEASURES
 from benchmarks.toolkits import compare
 
 
@@ -44,9 +45,9 @@ def main() -> int:
     reached = True
     for measure in chosen:
         figure = median([run(measure) for _ in range(options.rounds)])
-        good = figure.ours >= measure.bar if measure.least else figure.ours <= measure.bar
+        good = measure.is_good(figure)
         reached = reached and good
-        shown = [f"{figure.ours:,.0f}", f"{measure.bar:,.0f}", *beside(figure)]
+        shown = [f"{figure.ours:,.0f}", measure.wanted, *beside(figure)]
         print(
             f"{measure.name:50} {shown[0]:>12} {shown[1]:>10} {shown[2]:>12} {shown[3]:>6}{'' if good else '  below'}"
         )

@@ -7,30 +7,12 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import msgspec
-
 from benchmarks import bare
+from benchmarks.figures import Figure, Measure
 from benchmarks.model import AddItem, Basket, BasketPage, app, basket_id, item
+from benchmarks.serving import SERVING
 from storied import AppendCondition, OpenApp, Query
 from storied.store.codec import encode
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """What one run measured: storied's rate and the bare one's, both per second (or milliseconds where it says so)."""
-
-    ours: float
-    bare: float | None
-
-
-class Measure(msgspec.Struct, frozen=True):
-    """One measurement: its name, unit and bar, and the function that runs it in an empty folder."""
-
-    name: str
-    unit: str
-    bar: float
-    run: Callable[[Path], Awaitable[Figure]]
-    least: bool = True
-    """Whether the bar is the least that is wanted; otherwise it is the most."""
 
 
 async def filled(shop: OpenApp, count: int, baskets: int) -> None:
@@ -173,4 +155,5 @@ MEASURES = (
     Measure("events projected into a view", "events/s", 150_000, project),
     Measure("documents found by index", "documents/s", 20_000, find),
     Measure("open a store of a million events", "ms", 100, opening, least=False),
+    *SERVING,
 )

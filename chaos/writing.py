@@ -13,6 +13,7 @@ from pathlib import Path
 from chaos.checking import CONFLICT, STORED
 from chaos.journal import Journal, Sent, Told, asked_again
 from storied.domain.ids import new_id
+from storied.engines.sqlite import tagging
 from storied.engines.sqlite.store import SqliteStore
 from storied.errors import Conflict, StoriedError
 from storied.store.codec import new_event
@@ -20,6 +21,7 @@ from storied.store.port import EventStore
 from storied.store.query import AppendCondition, Query
 from storied.store.records import NewEvent
 
+tagging.FEWEST = 20  # so that tags are being moved into the index whenever something happens
 STREAMS = 6
 TASKS = 4
 

@@ -158,7 +158,7 @@ class App:
             async def log() -> EventStore:
                 return engine.store
 
-            texts = TextViews(projectors, log, engine.documents, Past(MemoryDocuments), runners)
+            texts = TextViews(projectors, log, engine.documents, Past(MemoryDocuments, clock), runners)
             snapshotter = Snapshotter(engine.store, engine.documents)
             loader = Loader(engine.store, keeper := Keeper(), snapshotter)
             executor = Executor(engine.store, self._handlers, providers, clock, keeper, loader)
@@ -168,7 +168,7 @@ class App:
                     await stack.enter_async_context(kept_up_to_date(runners, engine.documents, engine.store))
                 stack.push_async_callback(snapshotter.aclose)
                 stack.push_async_callback(texts.aclose)
-                yield OpenApp(engine.store, executor, loader, asked, Reader(texts, self._queries), events)
+                yield OpenApp(engine.store, executor, loader, asked, Reader(texts, self._queries), events, clock)
 
     @asynccontextmanager
     async def read(self, url: str, *, clock: Clock = utc_now) -> AsyncIterator[Reader]:
@@ -180,7 +180,7 @@ class App:
         projectors = {name: Projector(view_spec(view)) for name, view in self._views.items()}
         async with open_read_models(url) as documents:
             log = LateLog(url, clock=clock)
-            texts = TextViews(projectors, log, documents, Past(MemoryDocuments))
+            texts = TextViews(projectors, log, documents, Past(MemoryDocuments, clock))
             try:
                 yield Reader(texts, self._queries)
             finally:

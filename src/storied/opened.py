@@ -14,7 +14,7 @@ from storied.domain.commands import Command
 from storied.domain.entities import Entity, entity_spec
 from storied.domain.events import Event
 from storied.domain.showing import shown
-from storied.domain.times import At
+from storied.domain.times import At, Clock
 from storied.domain.views import View
 from storied.errors import InvalidEvent, InvalidQuery
 from storied.projections.asking import Found
@@ -41,10 +41,18 @@ class OpenApp:
     """An app with its store open. Made by ``app.open(url)``; `store` is its event store, `reader` reads its views."""
 
     def __init__(
-        self, store: EventStore, executor: Executor, loader: Loader, views: Views, reader: Reader, events: EventTypes
+        self,
+        store: EventStore,
+        executor: Executor,
+        loader: Loader,
+        views: Views,
+        reader: Reader,
+        events: EventTypes,
+        clock: Clock,
     ) -> None:
         self.store, self.reader = store, reader
         self._executor, self._loader, self._views, self._events = executor, loader, views, events
+        self._clock = clock
 
     async def execute(
         self,
@@ -207,7 +215,7 @@ class OpenApp:
         if at is None:
             loaded = await self._loader.current(spec, entity_id)
         else:
-            loaded = await load_at(self.store, spec, entity_id, await moment(self.store, at))
+            loaded = await load_at(self.store, spec, entity_id, await moment(self.store, at, self._clock))
         assert isinstance(loaded, entity)  # noqa: S101 - tells the type checker what load_at made
         return loaded
 
@@ -226,8 +234,14 @@ class OpenApp:
 
         A record stands for an event whose type the app does not know. Raises `DecodeError`.
         """
-        async for page in self.store.read(query, after=after, until=until).pages():
-            yield self._events.decode_all(page.events)
+        start = after
+        async for contents in self.store.read(query, after=after, until=until).contents():
+            events: list[Any] = self._events.decode_contents(contents)
+            if None in events:
+                records = await self.store.read(query, after=start, until=contents.through).list()
+                events = [record if event is None else event for event, record in zip(events, records, strict=True)]
+            yield events
+            start = contents.through
 
     def decode(self, record: Recorded) -> Event | Recorded:
         """The record's event in today's shape; the record itself when the app does not know its type.

@@ -1,5 +1,6 @@
 """`state`, `get` and `find` answer by the app's definitions, now and in the past."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,16 @@ def test_state_is_folded_from_the_stream(shell: Shell) -> None:
 
     assert reader() is None
     assert reader("--at", "3") == "r-1"
-    assert reader("--at", "2100-01-01") is None
+    assert reader("--at", datetime.now(UTC).isoformat()) is None
     assert reader("--at", "occurred:2100-01-01") is None
+
+
+@pytest.mark.parametrize("words", [("state", "Book", "b-1"), ("get", "BookPage", "b-1"), ("find", "BookPage")])
+def test_a_time_that_has_not_come_is_refused(shell: Shell, words: tuple[str, ...]) -> None:
+    """It ends in code 2, names the present, and says what to ask for."""
+    done = shell(*words, "--at", "2100-01-01", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert done.error["error"] == "future-time"
 
 
 def test_state_by_time_of_happening_leaves_out_what_came_later(shell: Shell) -> None:

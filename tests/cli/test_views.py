@@ -180,10 +180,10 @@ SLOW = """
 import sys
 from storied.cli.main import main
 from storied.engines.sqlite.documents import SqliteDocuments
-from storied.projections import building
+from storied.projections import applying
 from storied.testing.waiting import eventually
 
-building.CHUNK, commit = 10, SqliteDocuments.commit
+applying.CHUNK, commit = 10, SqliteDocuments.commit
 
 async def stopping(self, table, *arguments, **named):
     await commit(self, table, *arguments, **named)

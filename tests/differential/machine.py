@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from storied.errors import StoriedError
 from storied.store.codec import new_event
 from storied.store.query import AppendCondition, Query
-from storied.store.reading import Page, Span
+from storied.store.reading import Page, Span, contents_of
 from storied.store.records import Metadata, NewEvent, Receipt, Recorded, digest_of
 from storied.testing.clocks import ManualClock
 from tests.differential import histories as h
@@ -121,7 +121,11 @@ class HistoryMachine(RuleBasedStateMachine):
 
         async def ask(store: Any) -> list[Page]:
             reading = store.read(question.query, **options, backwards=question.backwards)
-            return [page async for page in reading.pages(question.size)]
+            pages = [page async for page in reading.pages(question.size)]
+            contents = [contents async for contents in reading.contents(question.size)]
+            if contents != [contents_of(page) for page in pages]:
+                raise DifferenceError(f"contents of {question}: {contents}")
+            return pages
 
         pages = self._run(self._both(ask))
         chosen = self._matching(question.query, after, until, backwards=question.backwards)

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from storied.engines.memory.store import MemoryStore
-from storied.engines.sqlite import paging, querying, writing
+from storied.engines.sqlite import paging, querying, tagging, writing
 from storied.store.appending import AppendRequest, Stored
 from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.reading import Page, Span
-from storied.store.records import Receipt, Recorded, placed, to_microseconds
+from storied.store.records import Receipt, placed, to_microseconds
 
 
 class AfterIncluded(MemoryStore):
@@ -224,18 +224,58 @@ def _forgetful_row(stored: Stored) -> tuple[Any, ...]:
 _append_row = writing.append_row
 
 
-def _sorted_forwards(connection: Any, query: Query, span: Span, until: int) -> list[Recorded]:
+def _sorted_forwards(columns: str, positions: list[int]) -> Any:
     """Merged pages come in the order of the log even backwards."""
-    found = _matching(connection, query, span, until)
-    return sorted(found, key=lambda record: record.position) if len(query.items) > 1 else found
+    return _events_at(columns, sorted(positions))
 
 
-_matching = paging._matching
+_events_at = querying.events_at
 
 
-def _first_branch(query: Query, after: int, until: int, limit: int, *, backwards: bool = False) -> Iterable[Any]:
+def _without_tail(after: int, until: int, mark: int, *, backwards: bool = False) -> list[querying.Part]:
+    """The newest entries of the tag index, which the file does not have yet, are not looked at."""
+    return _parts(after, until, mark, backwards=backwards)[: 1 if after < mark else None]
+
+
+_parts = querying.parts
+
+
+def _backwards_in_the_wrong_order(after: int, until: int, mark: int, *, backwards: bool = False) -> list[querying.Part]:
+    """Backwards, too, the older part of the log comes first."""
+    return _parts(after, until, mark)
+
+
+def _tail_ends_early(tail: tagging.Tail, mark: int, head: int) -> None:
+    """The last event is not entered."""
+    _cover(tail, mark, max(mark, head - 1))
+
+
+_cover = tagging.Tail.cover
+
+
+def _moved_by_half(mover: Any, move: tagging.Move, count: int) -> tagging.Move | None:
+    """The mark moves although entries are left."""
+    left = _moved(mover, move, count)
+    if left is not None:
+        mover._connection.execute("UPDATE main.indexed SET position = ?", (move.goal,))
+    return None
+
+
+_moved = tagging.Mover._moved
+
+
+def _payloads_changed(select: querying.Select) -> querying.Select:
+    """A packed payload is not what was stored, to the byte."""
+    sql = _packed(select).sql
+    return querying.Select(sql.replace("group_concat(data,", "group_concat(data || ' ',"), select.parameters)
+
+
+_packed = querying.packed
+
+
+def _first_branch(query: Query, part: querying.Part, limit: int, *, backwards: bool = False) -> Iterable[Any]:
     """Of the statements of a wide query the first is asked."""
-    return _position_selects(query, after, until, limit, backwards=backwards)[:1]
+    return _position_selects(query, part, limit, backwards=backwards)[:1]
 
 
 _position_selects = querying.position_selects
@@ -252,7 +292,12 @@ _many_streams_branch = querying._many_streams_branch
 STATEMENTS: dict[str, tuple[Any, str, Any]] = {
     "a condition is blind to its own commit": (writing.Batch, "_first_beyond", _blind_batch),
     "fingerprints are forgotten": (writing, "append_row", _forgetful_row),
-    "merged pages backwards come forwards": (paging, "_matching", _sorted_forwards),
+    "merged pages backwards come forwards": (paging, "events_at", _sorted_forwards),
+    "the newest tags are not looked at": (paging, "parts", _without_tail),
+    "two parts backwards come forwards": (paging, "parts", _backwards_in_the_wrong_order),
+    "the last event is not entered": (tagging.Tail, "cover", _tail_ends_early),
+    "the mark moves too early": (tagging.Mover, "_moved", _moved_by_half),
+    "packed payloads are changed": (paging, "packed", _payloads_changed),
     "a wide query is asked in part": (paging, "position_selects", _first_branch),
     "an event of several streams comes for each": (querying, "_many_streams_branch", _many_streams_undeduplicated),
 }

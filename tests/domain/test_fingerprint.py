@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import linecache
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from storied import Entity, Event, Id, View, on
+from storied.domain.dispatch import find_handlers
 from storied.domain.entities import entity_spec
 from storied.domain.fingerprint import fold_fingerprint
 from storied.domain.views import view_spec
 from storied.projections.projector import Projector
+from tests.docs.pages import ROOT
 
 SOURCE = '''
 import functools
@@ -24,6 +29,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cache, partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -51,6 +57,10 @@ class Paid(Event):
     order: Id
     payer: Id = ""
     amount: int = 1
+
+
+class Point(NamedTuple):
+    x: int = 1
 
 
 class Color(Enum):
@@ -152,6 +162,9 @@ class OrderPage(View, indexes=["customer"]):
     def copied(self, event: Paid, record) -> None:
         self.copies += LIMIT
         self.notes = sorted(self.notes, key=lambda note: "z")
+        match event:
+            case Paid(amount=1) if self.notes:
+                self.notes = [f"{{note!r:>10}}" f"{{self.copies:}}{{LIMIT=}} é" for note in self.notes if Point().x]
 
     def _shortened(self, name):
         return name[:10]
@@ -199,7 +212,7 @@ CHANGES = {
     "a key's function": ('"-copy"', '"-copies"'),
     "an event's version": ("(Event, version=2)", "(Event, version=3)"),
     "an event's field": ("    order: Id\n    customer: Id", "    order: Id\n    region: str = ''\n    customer: Id"),
-    "an event's default": ("amount: int = 1\n\n\nclass Color", "amount: int = 2\n\n\nclass Color"),
+    "an event's default": ("amount: int = 1\n\n\nclass Point", "amount: int = 2\n\n\nclass Point"),
     "an event's former name": ("class Paid(Event)", 'class Paid(Event, formerly="Payed")'),
     "a Struct inside an event": ("amount: int = 1\n\n\nclass Placed", "amount: int = 2\n\n\nclass Placed"),
     "an upcaster": ('payload.pop("buyer")', 'payload.pop("bought_by")'),
@@ -235,28 +248,33 @@ SAME = {
 NUMBERS = count(1)
 
 
-def _module(name: str, source: str) -> ModuleType:
+def _module(name: str, source: str, *, readable: bool = True) -> ModuleType:
+    """A module of the source; its file is there to be read, or only the compiled module is."""
     module = ModuleType(name)
     module.__file__ = f"/program/{name}.py"
     sys.modules[name] = module
-    exec(compile(source, module.__file__, "exec"), vars(module))
+    if readable:
+        linecache.cache[module.__file__] = (len(source), None, source.splitlines(keepends=True), module.__file__)
+    exec(compile(source, module.__file__, "exec", dont_inherit=True), vars(module))
     return module
 
 
-@pytest.fixture
-def program() -> Iterator[Callable[..., ModuleType]]:
+@pytest.fixture(params=[True, False], ids=["readable", "compiled"])
+def program(request: pytest.FixtureRequest) -> Iterator[Callable[..., ModuleType]]:
     """Makes a module of the source, and its neighbour, with names that no module has had."""
     made: list[str] = []
+    readable: bool = request.param
 
     def make(source: str = SOURCE, neighbour: str = NEIGHBOUR) -> ModuleType:
         name, beside = f"orders_{next(NUMBERS)}", "orders_beside"
         made.extend((name, beside))
-        _module(beside, neighbour)
-        return _module(name, source.format(neighbour=beside))
+        _module(beside, neighbour, readable=readable)
+        return _module(name, source.format(neighbour=beside), readable=readable)
 
     yield make
     for name in made:
         sys.modules.pop(name, None)
+        linecache.cache.pop(f"/program/{name}.py", None)
 
 
 Program = Callable[..., ModuleType]
@@ -334,6 +352,71 @@ def test_every_process_says_the_same() -> None:
     }
     assert len(said) == 1
     assert all(len(text) == 32 for text in said)
+
+
+def others(modules: str) -> list[str]:
+    """Other Pythons that have the modules: in the path, beside this one, and those that STORIED_PYTHONS names."""
+    beside = Path(sys.base_prefix).parent.glob("*/bin/python3")
+    found = [shutil.which(f"python3.{minor}") for minor in range(11, 15)]
+    named = os.environ.get("STORIED_PYTHONS", "").split(os.pathsep)
+    asking = f"import {modules}; print(sys.version_info >= (3, 11) and sys.version)"
+    versions: dict[str, str] = {}
+    for python in filter(None, [*named, *found, *map(str, beside)]):
+        done = subprocess.run([python, "-c", asking], capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout.strip() not in ("False", sys.version):
+            versions.setdefault(done.stdout, python)
+    if not versions:
+        pytest.skip(f"there is no other Python here that can import {modules}; name some in STORIED_PYTHONS")
+    return list(versions.values())
+
+
+def said_by(pythons: list[str], script: str, *arguments: str) -> set[str]:
+    """What this Python and the others print."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT)))}
+    commands = [[python, "-c", script, *arguments] for python in (sys.executable, *pythons)]
+    return {
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        for command in commands
+    }
+
+
+def test_every_python_says_the_same() -> None:
+    """A new version of the interpreter is no reason to build a read model anew."""
+    assert len(said_by(others("sys, apsw, msgspec, uuid_utils, pytest"), IN_A_PROCESS)) == 1
+
+
+SYNTAX = """
+import runpy, sys
+functions = runpy.run_path(sys.argv[1])["_functions_of"](sys.argv[2], "orders.py")
+print(sorted((place, told) for place, alike in functions.items() for _, told in alike))
+"""
+
+
+def test_every_python_reads_the_same_in_a_source() -> None:
+    """Of each function, its syntax; nothing has to be installed for that."""
+    path = str(ROOT / "src" / "storied" / "domain" / "syntax.py")
+    (said,) = said_by(others("sys"), SYNTAX, path, SOURCE.format(neighbour="beside"))
+    assert said.count("FunctionDef") > 10
+    assert "JoinedStr" in said
+
+
+def test_a_file_that_changed_since_it_was_imported_is_not_believed() -> None:
+    """What runs is what counts: source that does not compile to it says nothing about it."""
+    _module("beside", NEIGHBOUR)
+    source = SOURCE.format(neighbour="beside")
+    old = _module("changing", source)
+    spec = view_spec(old.OrderPage)
+    before = fold_fingerprint(spec.cls, find_handlers(spec.cls))
+    newer = source.replace("return amount * 2", "return amount * 4")
+    new = _module("changing", newer)  # the file is read for both from now on
+    stale = fold_fingerprint(spec.cls, find_handlers(spec.cls))
+    assert len({before, stale, fingerprint(new)}) == 3
+
+
+def test_lambdas_of_one_line_are_told_apart(program: Program) -> None:
+    """Which of them it is counts."""
+    of_one_line = changed("LIMIT = 100", "TWO = (lambda: 100), (lambda: 101)\nLIMIT = TWO[0]")
+    assert fingerprint(program(of_one_line)) != fingerprint(program(of_one_line.replace("TWO[0]", "TWO[1]")))
 
 
 class Noted(Event):

@@ -9,6 +9,7 @@ import pytest
 
 from storied.engines.sqlite.store import SqliteStore
 from storied.errors import StoreCorrupt, StoreError
+from storied.store.query import Query
 from storied.testing.contract.specimens import events
 
 OPEN = """
@@ -62,15 +63,37 @@ async def test_many_processes_may_make_the_file_at_once(tmp_path: Path) -> None:
     assert len({out for out, _ in done}) == 1
 
 
-async def test_a_log_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
-    """A file without checksums gets them; what it held is as it was."""
+FIRST_FORMAT = """
+    DROP VIEW tagged; DROP TABLE indexed; DELETE FROM store WHERE name = 'checksum';
+    UPDATE store SET value = 1 WHERE name = 'format';
+"""
+"""From a file of today's format to one of format 1."""
+
+
+@pytest.mark.parametrize("older", ["", "ALTER TABLE append DROP COLUMN checksum"])
+async def test_a_log_of_format_1_is_taken_over(tmp_path: Path, older: str) -> None:
+    """It gets what it lacks, with and without checksums; what it held is as it was, and is found by its tags."""
     store = await SqliteStore.open(tmp_path / "log.db")
-    receipt = await store.append(events(2), append_id="one")
+    receipt = await store.append(events(2, "Noted", "order:o-1"), append_id="one")
     await store.aclose()
-    change(tmp_path / "log.db", "ALTER TABLE append DROP COLUMN checksum; DELETE FROM store WHERE name = 'checksum'")
+    change(tmp_path / "log.db", FIRST_FORMAT + older)
     again = await SqliteStore.open(tmp_path / "log.db")
     assert (again.identity, await again.receipt("one"), await again.head()) == (store.identity, receipt, 2)
-    assert (await again.append(events(1), append_id="two")).position == 3
+    assert (await again.append(events(1, "Noted", "order:o-1"), append_id="two")).position == 3
+    assert [r.position for r in await again.read(Query.of(tags=["order:o-1"])).list()] == [1, 2, 3]
+    await again.aclose()
+
+
+async def test_a_log_whose_end_is_lost_takes_no_event(tmp_path: Path) -> None:
+    """What is left of it can be read; new events in the place of lost ones would be found under the lost ones' tags."""
+    store = await SqliteStore.open(tmp_path / "log.db")
+    await store.append(events(5, "Noted", "order:o-1"))
+    await store.aclose()
+    change(tmp_path / "log.db", "DROP TRIGGER event_delete; DELETE FROM event WHERE position > 3")
+    again = await SqliteStore.open(tmp_path / "log.db")
+    with pytest.raises(StoreCorrupt, match="its end is lost"):
+        await again.append(events(1))
+    assert len(await again.read(Query.of(tags=["order:o-1"])).list()) == 3
     await again.aclose()
 
 

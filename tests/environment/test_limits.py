@@ -44,10 +44,14 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(tmp_path: Path, moun
             mount("-o", "size={size}")
             store = await SqliteStore.open(PLACE / "log.db")
             big, acknowledged, code = "x" * 20_000, 0, "done"
+
+            def three():
+                return store.append([event(note=big) for _ in range(3)])
+
             while code == "done" and acknowledged < 1_000:
-                code = await verdict(store.append([event(note=big)] * 3))
+                code = await verdict(three())
                 acknowledged += 3 * (code == "done")
-            both = await asyncio.gather(*(verdict(store.append([event(note=big)] * 3)) for _ in range(4)))
+            both = await asyncio.gather(*(verdict(three()) for _ in range(4)))
             tell(code=code, more=both, head=await store.head() == acknowledged)
             tell(readable=len(await stored(store)) == acknowledged > 0)
             subprocess.run(["mount", "-o", "remount,size=64m", PLACE], check=True)

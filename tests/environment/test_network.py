@@ -4,11 +4,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from storied.cli.main import main
 from storied.engines.opening import open_engine, sqlite_address
 from storied.engines.sqlite import connection
 from storied.engines.sqlite.connection import check_local
 from storied.engines.sqlite.mounts import NETWORK_HELPERS, NETWORK_TYPES, network_type
 from storied.errors import StoreUnavailable
+from storied.operating.backup import back_up
+from storied.testing.contract.specimens import event
 
 MOUNTS = r"""
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
@@ -90,6 +93,29 @@ async def test_a_store_on_a_network_is_refused_and_allowed_by_name(
     assert (caught.value.code, list(tmp_path.iterdir())) == ("network", [])
     async with open_engine(f"{url}?network=allow") as engine:
         assert await engine.store.head() == 0
+
+
+def test_an_import_onto_an_allowed_network_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opened the store has been asked already; what is restored goes on connections of its own."""
+    for name in ("STORIED_STORE", "STORIED_APP"):
+        monkeypatch.delenv(name, raising=False)
+    here, there, lines = f"{tmp_path}/here.db", f"sqlite:///{tmp_path}/there.db?network=allow", f"{tmp_path}/a.jsonl"
+    assert main(["append", "Noted", "{}", "--store", here]) == 0
+    assert main(["export", lines, "--store", here]) == 0
+    monkeypatch.setattr(connection, "network_type", lambda path, text: "nfs")
+    assert main(["import", lines, "--store", there]) == 0
+    assert main(["verify", "--store", there]) == 0
+
+
+async def test_a_backup_onto_a_network_is_looked_at_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else has the new file open, so its locks do not matter."""
+    url = f"sqlite:///{tmp_path}/shop.db"
+    async with open_engine(url) as engine:
+        await engine.store.append([event()])
+    monkeypatch.setattr(connection, "network_type", lambda path, text: "nfs" if "far" in str(path) else None)
+    (tmp_path / "far").mkdir()
+    made = await back_up(url, tmp_path / "far" / "backup.db")
+    assert made.head == 1
 
 
 def test_the_option_has_two_values() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from storied.projections import runner
+from storied.projections import applying
 from storied.testing.waiting import eventually
 from tests.projections.shop import shop
 
@@ -19,5 +19,5 @@ async def project(file: str) -> None:
 
 
 if __name__ == "__main__":
-    runner.CHUNK = 3
+    applying.CHUNK = 3
     asyncio.run(project(sys.argv[1]))

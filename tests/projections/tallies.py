@@ -18,7 +18,7 @@ from typing import Any
 
 from storied import App, Event, Id, OpenApp, View, on
 from storied.engines.sqlite.documents import SqliteDocuments
-from storied.projections import building, runner
+from storied.projections import applying
 from storied.store.documents import Checkpoint, Table
 from storied.testing.waiting import eventually
 
@@ -115,7 +115,7 @@ async def _say(word: str) -> None:
 def main(words: Sequence[str]) -> None:
     """Runs the version in chunks of the size that are given."""
     file, version, chunk, *where = words
-    building.CHUNK = runner.CHUNK = int(chunk)
+    applying.CHUNK = int(chunk)
     for word in where:
         stand_still(word)
     asyncio.run(run(file, int(version)))

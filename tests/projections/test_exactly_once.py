@@ -19,7 +19,7 @@ from storied.domain.views import view_spec
 from storied.engines.memory.documents import MemoryDocuments
 from storied.engines.memory.store import MemoryStore
 from storied.engines.opening import open_engine
-from storied.projections import runner
+from storied.projections import applying
 from storied.projections.applying import apply_page, begin
 from storied.projections.projector import Projector
 from storied.store.codec import encode
@@ -140,7 +140,7 @@ async def test_documents_and_checkpoint_move_in_one_transaction(url: str) -> Non
 
 async def test_two_runners_apply_each_event_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two opened apps on one file race for every chunk, and the views equal the log."""
-    monkeypatch.setattr(runner, "CHUNK", 5)
+    monkeypatch.setattr(applying, "CHUNK", 5)
     url = f"sqlite:///{tmp_path}/shop.db"
     async with shop.open(url) as one, shop.open(url) as two:
         await one.record(*_events(7))

@@ -50,7 +50,8 @@ async def test_a_document_at_a_time(url: str) -> None:
             clock.advance(timedelta(hours=1))
             await opened.record(Paid(order="o"))
             await opened.record(Paid(order="o"))
-        for minutes, paid in ((0, None), (59, None), (60, 2), (61, 2), (120, 4), (240, 8), (10_000, 8)):
+        clock.advance(timedelta(hours=1))
+        for minutes, paid in ((0, None), (59, None), (60, 2), (61, 2), (120, 4), (240, 8), (300, 8)):
             page = await opened.get(Totals, "o", at=start + timedelta(minutes=minutes))
             assert (page and page.paid) == paid
 
@@ -151,6 +152,44 @@ async def test_a_position_beyond_the_head_has_a_code_of_its_own() -> None:
         with pytest.raises(InvalidQuery) as caught:
             await opened.get(Totals, "o", at=1)
         assert caught.value.code == "future-position"
+
+
+@pytest.mark.parametrize("ask", [_get, _get_whole, _find, _count, _state])
+async def test_a_time_that_has_not_come_is_refused(ask: Callable[[OpenApp, Any], Any], url: str) -> None:
+    """The present counts as come; of the moment after it nobody knows what will have been recorded by then."""
+    clock = ManualClock()
+    async with shop.open(url, clock=clock) as opened:
+        for _ in range(2):  # with nothing in the log, and with an event
+            await ask(opened, clock.now)
+            with pytest.raises(InvalidQuery) as caught:
+                await ask(opened, clock.now + timedelta(microseconds=1))
+            assert caught.value.code == "future-time"
+            assert str(caught.value).endswith("Ask for a time up to now, or leave it out for the present.")
+            await opened.record(Placed(order="o", customer="c"))
+            clock.advance(timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("ask", [_get, _get_whole, _find, _count, _state])
+async def test_the_last_event_has_come_whatever_the_clock_says(ask: Callable[[OpenApp, Any], Any], url: str) -> None:
+    """A clock ahead of this one may have timed it."""
+    clock = ManualClock()
+    ahead = clock.advance(timedelta(minutes=5))
+    async with shop.open(url, clock=clock) as opened:
+        await opened.record(Placed(order="o", customer="c"))
+        clock.advance(-timedelta(minutes=5))
+        await ask(opened, ahead)
+        with pytest.raises(InvalidQuery, match="has not come yet"):
+            await ask(opened, ahead + timedelta(microseconds=1))
+
+
+async def test_what_is_planned_may_occur_later_than_now(url: str) -> None:
+    """A time of occurrence is what somebody stated, and may lie ahead."""
+    clock = ManualClock()
+    tomorrow = clock.now + timedelta(days=1)
+    async with shop.open(url, clock=clock) as opened:
+        await opened.record(Fact(Paid(order="o"), tomorrow))
+        for ahead, paid in ((0, 0), (1, 1), (9, 1)):
+            assert (await opened.state(Order, "o", at=Occurred(clock.now + timedelta(days=ahead)))).paid == paid
 
 
 def test_a_naive_time_of_occurrence_is_refused() -> None:

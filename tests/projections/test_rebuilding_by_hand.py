@@ -12,7 +12,7 @@ import pytest
 from storied import App, Id, View, on
 from storied.domain.views import view_spec
 from storied.errors import KeyParked
-from storied.projections import building
+from storied.projections import applying
 from storied.store.documents import SupersededError
 from storied.testing.waiting import eventually
 from tests.projections.tallies import Counted, counted, held_back, seen, tallies
@@ -21,7 +21,7 @@ from tests.projections.tallies import Counted, counted, held_back, seen, tallies
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many commits, though there are few events."""
-    monkeypatch.setattr(building, "CHUNK", 20)
+    monkeypatch.setattr(applying, "CHUNK", 20)
 
 
 async def test_the_app_goes_on_while_it_is_rebuilt(url: str) -> None:

@@ -8,7 +8,10 @@ PATTERNS = {
     "^[-A-Za-z0-9+/]*={0,3}$": "c2lnbmF0dXJl",
     "^[0-9a-f]+$": "00ff",
 }
-SAYING_NOTHING = {"$schema", "contentEncoding", "contentMediaType", "default", "description"}
+UNDECLARED = "undeclared"
+"""A property that stands wherever an object is open to what its schema does not declare."""
+MISSPELT = "additonalProperties"  # so a published schema has it, and is open where it was meant to be closed
+SAYING_NOTHING = {MISSPELT, "$schema", "contentEncoding", "contentMediaType", "default", "description"}
 KNOWN = SAYING_NOTHING | {
     "additionalProperties",
     "contains",
@@ -26,14 +29,14 @@ def instance(schema: dict[str, Any], *, everything: bool) -> Any:
     assert schema.keys() <= KNOWN, f"the generator does not know {sorted(schema.keys() - KNOWN)}"
     if "enum" in schema:
         return schema["enum"][-1 if everything else 0]
-    match schema.get("type"):
+    match schema.get("type", "object" if "properties" in schema else None):
         case "object":
             required = schema.get("required", [])
             return {
                 name: instance(each, everything=everything)
                 for name, each in schema.get("properties", {}).items()
                 if everything or name in required
-            }
+            } | ({UNDECLARED: "text"} if everything and schema.get("additionalProperties", True) else {})
         case "array":
             if "contains" in schema:
                 demanded = schema["contains"]["properties"]

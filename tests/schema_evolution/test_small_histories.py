@@ -45,7 +45,9 @@ HISTORY = [
 async def opened(tmp_path: Path, *more: NewEvent) -> AsyncIterator[OpenApp]:
     """The app on a store with the history, and more."""
     async with app.open(f"sqlite:///{tmp_path}/small.db") as small:
-        await small.store.append([*HISTORY, *more])
+        await small.store.append(HISTORY)
+        for event in more:
+            await small.store.append([event])
         yield small
 
 
@@ -144,7 +146,8 @@ async def test_an_empty_store_passes() -> None:
 async def test_progress_is_told() -> None:
     """Up to the head."""
     store, told = MemoryStore(), []
-    await store.append(HISTORY * 100)
+    for _ in range(100):
+        await store.append(HISTORY)
     await check_events(store, app.event_types(), lambda *news: told.append(news))
     assert told[-1] == ("events", 500, 500)
     assert [done for _, done, _ in told] == sorted({done for _, done, _ in told})

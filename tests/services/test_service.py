@@ -204,6 +204,23 @@ async def test_a_rejection_tells_its_code_and_its_data() -> None:
     assert problem["data"]["capacity"] == 30
 
 
+@pytest.mark.parametrize(
+    "data", [{"half": "\ud800"}, {"loop": ...}, {"set": {1}}, {"bytes": b"\xff"}, {"nan": float("nan")}]
+)
+async def test_a_rejection_may_hold_anything(data: dict[str, Any]) -> None:
+    """What JSON cannot hold is told as text: the refusal itself must come through."""
+    if "loop" in data:
+        data["loop"] = data
+
+    async def refusing(request: Request) -> Answer:
+        raise Rejected("odd", "half a \ud800 surrogate", **data)
+
+    async with service_of(refusing, Store().open) as service:
+        answer = await ask(service, "GET", "/thing")
+    assert (answer.status, answer.json["code"], answer.json["detail"]) == (422, "odd", "half a ? surrogate")
+    assert answer.json["data"].keys() == data.keys()
+
+
 async def test_a_body_over_the_setting_is_a_problem() -> None:
     """The limit of the settings is the request's."""
 

@@ -20,7 +20,7 @@ from storied.store.query import AppendCondition, Query
 from storied.store.records import NewEvent, Receipt, placed
 
 PAID = NewEvent("Paid", '{"amount":1}', 1, ("customer:c", "order:o"), '{"actor":"anna"}')
-CLOSED = NewEvent("Closed", "{}")
+CLOSED, CLOSED_AGAIN = NewEvent("Closed", "{}"), NewEvent("Closed", "{}")
 RECORDS = [placed(PAID, 5, 0), placed(CLOSED, 6, 0)]
 RECEIPT = Receipt("one", 6, 2)
 BY_CONTENT, BY_FINGERPRINT = Stored(RECEIPT, None), Stored(RECEIPT, b"request")
@@ -49,7 +49,7 @@ def test_one_difference_is_another_append(change: dict[str, Any]) -> None:
     assert (caught.value.append_id, caught.value.position) == ("one", 6)
 
 
-@pytest.mark.parametrize("events", [(), (PAID,), (CLOSED, PAID), (PAID, CLOSED, CLOSED)])
+@pytest.mark.parametrize("events", [(), (PAID,), (CLOSED, PAID), (PAID, CLOSED, CLOSED_AGAIN)])
 def test_another_number_or_order_of_events_is_another_append(events: tuple[NewEvent, ...]) -> None:
     """All of the events, in order, and no more."""
     with pytest.raises(AppendIdReused):

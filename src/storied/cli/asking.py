@@ -14,6 +14,7 @@ from storied.cli.entering import add_token, visible_to
 from storied.cli.failures import UsageProblem
 from storied.cli.moments import add_at
 from storied.cli.places import add_app, add_store, load_app, store_url
+from storied.domain.times import utc_now
 from storied.domain.views import View
 from storied.opened import OpenApp
 from storied.projections.serving import WAIT_SECONDS
@@ -60,7 +61,7 @@ async def asked(arguments: Namespace) -> AsyncIterator[Asked]:
             head = await opened.store.head()
             yield Asked(opened, view, head, head, visible)
         else:
-            yield Asked(opened, view, (await moment(opened.store, arguments.at)).position, None, visible)
+            yield Asked(opened, view, (await moment(opened.store, arguments.at, utc_now)).position, None, visible)
 
 
 def view_named(app: App, name: str) -> type[View]:

@@ -16,6 +16,7 @@ from storied.cli.values import fields_text
 from storied.cli.verb import Verb
 from storied.commands.loading import entity_item, load_at
 from storied.domain.entities import Entity, EntitySpec, entity_spec
+from storied.domain.times import utc_now
 from storied.engines.opening import open_log
 from storied.store.moments import Moment, moment
 from storied.store.port import EventStore
@@ -38,7 +39,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
     spec = entity_spec(entity_class)
     _check_id(spec, arguments.id)
     async with open_log(store_url(arguments)) as store:
-        then = Moment(await store.head()) if arguments.at is None else await moment(store, arguments.at)
+        then = Moment(await store.head()) if arguments.at is None else await moment(store, arguments.at, utc_now)
         if not await _happened(store, spec, arguments.id, then):
             name = " ".join(filter(None, (spec.cls.__name__, arguments.id)))
             raise NotFound(f"{name} has no event up to position {then.position}. Look for it with `storied streams`.")

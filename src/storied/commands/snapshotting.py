@@ -13,7 +13,7 @@ from storied.commands.keeping import frozen, thawed
 from storied.domain.entities import Entity, EntitySpec
 from storied.domain.fingerprint import fold_fingerprint
 from storied.errors import StoriedError
-from storied.store.folding import fold_of
+from storied.store.folding import fold_of, folded
 from storied.store.port import EventStore
 from storied.store.query import Query, QueryItem
 from storied.store.records import Recorded
@@ -42,15 +42,13 @@ class Snapshotter:
         found = await self._usable(spec, entity_id, key, position)
         if found is not None:
             entity, position = thawed(spec.cls, found.state), found.position
-        folded, last = 0, None
+        count = 0
         query = Query((QueryItem(spec.types(), spec.tags(entity_id)),))
-        async for page in self._store.read(query, after=position).pages():
-            fold_of(spec).apply(entity, page.events)
-            folded += len(page.events)
-            last = page.events[-1] if page.events else last
-            position = page.through
-        if last is not None and folded >= EVERY:
-            self._keep(key, entity, last)
+        async for more, through in folded(fold_of(spec), entity, self._store.read(query, after=position)):
+            count, position = count + more, through
+        if count >= EVERY:
+            last = await self._store.read(query, until=position, backwards=True, limit=1).list()
+            self._keep(key, entity, last[0])
         return entity, position
 
     async def aclose(self) -> None:

@@ -3,18 +3,22 @@
 A snapshot or a read model made by other code must not be trusted. So its maker's fingerprint is kept beside it: over
 the fields and their defaults, the ``@on`` methods, the functions, classes and constants these name (in the same
 program, however deep), and the events with their versions and upcasters. Comments, docstrings, line numbers and names
-of files do not count; another Python may compile the same code to other instructions, and then counts as other code.
+of files do not count, nor does which Python it is. Where a function's source cannot be had (it was made by `exec`, or
+only compiled files were installed), its instructions stand in for it, and those differ between Pythons.
 What a method reaches by other ways (an import inside it, a parameter's attribute, an installed library) is not seen.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import dis
+import enum
 import functools
 import inspect
 import operator
 import re
+import reprlib
 import sys
 import types
 import typing
@@ -31,6 +35,7 @@ import msgspec
 
 from storied.domain.dispatch import Handler
 from storied.domain.events import Event, event_spec
+from storied.domain.syntax import syntax
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PLAIN = (
@@ -42,6 +47,9 @@ _PLAIN = (
 _FUNCTIONS = (types.FunctionType, staticmethod, classmethod, property, functools.cached_property)
 _KINDS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
 _KINDS |= inspect.CO_ASYNC_GENERATOR
+_MAKERS = {module.__file__ for module in (collections, dataclasses, enum, reprlib, typing)}
+"""Where the functions come from that are put into classes."""
+_OF_A_DATACLASS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
 _OF_A_PLACE = {"__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__"}
 
 
@@ -166,7 +174,7 @@ class _Print:
                 self._value((function.func, function.args, function.keywords))
             case _ if not self._met(function):
                 self._value((function.__defaults__, function.__kwdefaults__))
-                for cell in function.__closure__ or ():
+                for _, cell in sorted(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)):
                     self._value(_contents(cell))
                 if self._is_ours(function):
                     self._code(function.__code__, function.__globals__)
@@ -174,29 +182,31 @@ class _Print:
                     self._add("installed", function.__module__, function.__qualname__)
 
     def _code(self, code: types.CodeType, names: Mapping[str, Any]) -> None:
-        """The instructions, with their constants in place of their numbers, and what the names in them stand for."""
+        """What the code says, and what the names in it stand for."""
+        told = syntax(code, names) if names else None
+        if told is None:
+            self._instructions(code)
+        else:
+            self._add(told)
+        named, attributes = _mentioned(code)
+        for name in sorted(named & names.keys()):
+            self._named(names[name], attributes, code)
+        for name in sorted(attributes & self._own.keys()):
+            self._value(self._own[name])
+
+    def _instructions(self, code: types.CodeType) -> None:
+        """The instructions, with their constants in place of their numbers."""
         self._add(code.co_exceptiontable, code.co_varnames, code.co_names, code.co_freevars, code.co_flags & _KINDS)
         self._add(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
-        attributes, named = [], []
         for step in _steps(code):
             constant = step.opcode in dis.hasconst
             self._add(step.opname, None if constant else step.arg)
             if constant and isinstance(step.argval, types.CodeType):
-                self._code(step.argval, names)
+                self._instructions(step.argval)
             elif constant:
                 self._value(step.argval)
-            elif step.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT")):
-                named.append(step.argval)
-            elif step.opcode in dis.hasname:
-                attributes.append(step.argval)
-        for name in dict.fromkeys(named):
-            if name in names:
-                self._named(names[name], attributes, code)
-        for name in dict.fromkeys(attributes):
-            if name in self._own:
-                self._value(self._own[name])
 
-    def _named(self, value: Any, attributes: list[str], code: types.CodeType) -> None:
+    def _named(self, value: Any, attributes: set[str], code: types.CodeType) -> None:
         """What a function names; in a module of ours, what it may take from there."""
         if not isinstance(value, types.ModuleType) or not self._is_our_module(value.__name__):
             self._value(value)
@@ -204,15 +214,14 @@ class _Print:
         self._add("module", value.__name__)
         if (id(value), id(code)) not in self._modules:
             self._modules.add((id(value), id(code)))
-            for attribute in dict.fromkeys(attributes):
-                if attribute in vars(value):
-                    self._named(vars(value)[attribute], attributes, code)
+            for attribute in sorted(attributes & vars(value).keys()):
+                self._named(vars(value)[attribute], attributes, code)
 
     # --- classes
 
     def _class(self, cls: type) -> None:
         if not self._is_ours(cls):
-            self._add("installed", cls.__module__, cls.__qualname__)
+            self._add("installed", cls.__module__.lstrip("_"), cls.__qualname__)  # _collections became collections
             return
         if self._met(cls):
             return
@@ -226,6 +235,8 @@ class _Print:
                 self._add(name)
                 self._value(member.value)
         elif dataclasses.is_dataclass(cls):
+            options = cls.__dataclass_params__  # type: ignore[attr-defined]  # typeshed leaves it out
+            self._add(*(getattr(options, name) for name in _OF_A_DATACLASS))
             for field in dataclasses.fields(cls):
                 self._add(field.name)
                 self._hint(field.type)
@@ -291,9 +302,33 @@ def _items(cls: type) -> list[tuple[str, Any]]:
     return [
         (name, item)
         for name, item in vars(cls).items()
-        if isinstance(item, _FUNCTIONS)
+        if (isinstance(item, _FUNCTIONS) and not _is_generated(cls, name, item))
         or (constants and not name.startswith(("__", "_abc_")) and not isinstance(item, types.MemberDescriptorType))
     ]
+
+
+def _is_generated(cls: type, name: str, item: Any) -> bool:
+    """Whether Python itself put the function there, which it does in other ways from version to version."""
+    function = getattr(item, "__func__", item)
+    if not isinstance(function, types.FunctionType):
+        return False
+    file, made = function.__code__.co_filename, dataclasses.is_dataclass(cls) or issubclass(cls, tuple)
+    return file in _MAKERS or (made and name.startswith("__") and file.startswith(("<string>", "<namedtuple_")))
+
+
+def _mentioned(code: types.CodeType) -> tuple[set[str], set[str]]:
+    """The global names in the code and in what is nested in it, and the attributes."""
+    named: set[str] = set()
+    attributes: set[str] = set()
+    for step in _steps(code):
+        if isinstance(step.argval, types.CodeType):
+            inside = _mentioned(step.argval)
+            named, attributes = named | inside[0], attributes | inside[1]
+        elif step.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT")):
+            named.add(step.argval)
+        elif step.opcode in dis.hasname:
+            attributes.add(step.argval)
+    return named, attributes
 
 
 def _steps(code: types.CodeType) -> list[dis.Instruction]:

@@ -53,7 +53,8 @@ async def back_up(url: str, target: Path, *, views: bool = False, progress: Prog
 
 async def _check_copy(target: Path, store: EventStore, begun: Recorded | None) -> int:
     """The head of the copy, which opens as the same log and ends as that did."""
-    async with open_log(given_url(str(target))) as copy:
+    url = f"{given_url(str(target))}?network=allow"  # nobody else has it open, so its locks do not matter
+    async with open_log(url) as copy:
         last = await _last(copy)
         head = last.position if last else 0
         known = await store.read(after=head - 1, until=head).list() if last else []

@@ -7,20 +7,33 @@ whose documents cannot be told, everything before it is committed, and the failu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import TypeVar
+
+import msgspec
 
 from storied.errors import ViewFailed
 from storied.projections.projector import Projector, Step
 from storied.projections.working import Applied, Work
 from storied.store.documents import Change, Checkpoint, Criterion, Documents, Parked, Table
 from storied.store.port import EventStore
-from storied.store.reading import Page
+from storied.store.reading import Content, Contents, Page
 from storied.store.records import Recorded
 
+CHUNK = 8192
+"""Events applied in one transaction."""
 SLICE = 512
 """Events handled before others on the event loop get their turn."""
 T = TypeVar("T")
+P = TypeVar("P", Page, Contents)
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """What is applied in one transaction, and the position that it speaks up to."""
+
+    events: Sequence[Recorded | Content]
+    through: int
 
 
 class Progress:
@@ -37,8 +50,36 @@ async def begin(documents: Documents, table: Table) -> Progress:
     return Progress(table, checkpoint, await documents.parked(table))
 
 
+async def stored_pages(projector: Projector, store: EventStore, after: int) -> AsyncGenerator[Page | Contents, None]:
+    """What the log holds for the view beyond *after*, the next page read while the last one is applied."""
+    reading = store.read(projector.query, after=after)
+    if projector.takes_records:
+        async with aclosing(_ahead(reading.pages(CHUNK))) as pages:
+            async for page in pages:
+                yield page
+    else:
+        async with aclosing(_ahead(reading.contents(CHUNK))) as several:
+            async for contents in several:
+                yield contents
+
+
+async def _ahead(pages: AsyncIterator[P]) -> AsyncGenerator[P, None]:
+    upcoming = asyncio.create_task(_next(pages))
+    try:
+        while (page := await upcoming) is not None:
+            upcoming = asyncio.create_task(_next(pages))
+            yield page
+    finally:
+        upcoming.cancel()
+        await asyncio.gather(upcoming, return_exceptions=True)
+
+
+async def _next(pages: AsyncIterator[P]) -> P | None:
+    return await anext(pages, None)
+
+
 async def apply_page(
-    projector: Projector, documents: Documents, store: EventStore, page: Page, progress: Progress
+    projector: Projector, documents: Documents, store: EventStore, page: Page | Contents, progress: Progress
 ) -> None:
     """Moves *progress* behind the page, once its documents are committed with it.
 
@@ -46,15 +87,17 @@ async def apply_page(
     cannot be told; the checkpoint then stands just before that event.
     """
     failed: ViewFailed | None = None
+    events: Sequence[Recorded | Content] = page.events
+    through = page.through
     while True:
         try:
-            await _commit(projector, documents, store, page, progress)
+            await _commit(projector, documents, store, Chunk(events, through), progress)
         except ViewFailed as failure:
             failed = failure
             if failed.position - 1 <= progress.checkpoint.position:
                 raise
-            before = [record for record in page.events if record.position < failed.position]
-            page = Page(before, failed.position - 1)  # what comes before may hold an earlier failure
+            events = [event for event in events if event.position < failed.position]
+            through = failed.position - 1  # what comes before may hold an earlier failure
             continue
         if failed is not None:
             raise failed
@@ -72,15 +115,15 @@ async def touched(projector: Projector, documents: Documents, table: Table, step
 
 
 async def _commit(
-    projector: Projector, documents: Documents, store: EventStore, page: Page, progress: Progress
+    projector: Projector, documents: Documents, store: EventStore, chunk: Chunk, progress: Progress
 ) -> None:
     steps: list[Step] = []
-    async for records in _in_slices(page.events):
+    async for records in _in_slices(chunk.events):
         steps += projector.plan(records)
     stored = await touched(projector, documents, progress.table, steps)
     applied = await _applied(Work(projector, stored, progress.held), steps)
     now = progress.checkpoint
-    reached = Checkpoint(page.through, store.identity, await _digest_at(store, page), now.freed)
+    reached = Checkpoint(chunk.through, store.identity, await _digest_at(store, chunk), now.freed)
     await documents.commit(progress.table, applied.changes, expected=now, checkpoint=reached, parked=applied.parked)
     progress.checkpoint = reached
     progress.held.update(one.key for one in applied.parked)
@@ -105,9 +148,10 @@ async def _in_slices(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
         await asyncio.sleep(0)
 
 
-async def _digest_at(store: EventStore, page: Page) -> bytes:
-    """The digest of the event at the page's end, by which a checkpoint knows its log again."""
-    last: Sequence[Recorded] = page.events[-1:]
-    if not last or last[0].position != page.through:
-        last = await store.read(after=page.through - 1, until=page.through).list()
-    return last[0].digest if last else b""
+async def _digest_at(store: EventStore, chunk: Chunk) -> bytes:
+    """The digest of the event at the chunk's end, by which a checkpoint knows its log again."""
+    last = chunk.events[-1] if chunk.events else None
+    if isinstance(last, Recorded) and last.position == chunk.through:
+        return last.digest
+    there = await store.read(after=chunk.through - 1, until=chunk.through).list()
+    return there[0].digest if there else b""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 
 import msgspec
 
-from storied.projections.applying import Progress, apply_page, begin
+from storied.projections.applying import Progress, apply_page, begin, stored_pages
 from storied.projections.projector import Projector
 from storied.store.documents import Checkpoint, CheckpointMovedError, Documents, SupersededError, Table
 from storied.store.port import EventStore
 
-CHUNK = 8192
-"""Events applied in one transaction."""
 log = logging.getLogger("storied.projections")
 Told = Callable[[int], None]
 """Is told the position reached."""
@@ -56,11 +55,11 @@ async def _catch_up(
     projector: Projector, documents: Documents, store: EventStore, progress: Progress, told: Told
 ) -> None:
     while progress.checkpoint.position < await store.head():
-        reading = store.read(projector.query, after=progress.checkpoint.position)
-        async for page in reading.pages(CHUNK):
-            if page.through > progress.checkpoint.position:
-                await apply_page(projector, documents, store, page, progress)
-                told(progress.checkpoint.position)
+        async with aclosing(stored_pages(projector, store, progress.checkpoint.position)) as pages:
+            async for page in pages:
+                if page.through > progress.checkpoint.position:
+                    await apply_page(projector, documents, store, page, progress)
+                    told(progress.checkpoint.position)
 
 
 async def _is_behind(documents: Documents, store: EventStore, progress: Progress) -> bool:

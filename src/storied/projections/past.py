@@ -13,12 +13,13 @@ from collections.abc import Callable
 import msgspec
 
 from storied.domain.events import event_spec
+from storied.domain.times import At, Clock, utc_now
 from storied.errors import InvalidQuery
 from storied.projections.applying import apply_page, begin
 from storied.projections.projector import Projector, key_parked
 from storied.projections.working import apply_steps
 from storied.store.documents import Documents
-from storied.store.moments import Moment
+from storied.store.moments import Moment, moment
 from storied.store.port import EventStore
 from storied.store.query import Query, QueryItem
 from storied.store.reading import Page
@@ -62,10 +63,14 @@ async def document_at(store: EventStore, projector: Projector, key: str, query: 
 class Past:
     """Whole views as they were, projected into documents in memory; the last few are kept."""
 
-    def __init__(self, make_documents: Callable[[], Documents]) -> None:
-        self._make = make_documents
+    def __init__(self, make_documents: Callable[[], Documents], clock: Clock = utc_now) -> None:
+        self._make, self._clock = make_documents, clock
         self._kept: OrderedDict[tuple[str, str, Moment], Documents] = OrderedDict()
         self._turn = asyncio.Lock()
+
+    async def moment(self, store: EventStore, at: At) -> Moment:
+        """The moment that *at* means in the log, as `store.moments.moment` says."""
+        return await moment(store, at, self._clock)
 
     async def documents(self, store: EventStore, projector: Projector, moment: Moment) -> Documents:
         """The view's documents as they were at the moment of the log; one is projected at a time."""

@@ -21,16 +21,17 @@ from storied.store.codec import EventTypes, decode_as
 from storied.store.documents import Change, Parked, Table
 from storied.store.ordering import Scalar, index_form, sort_key
 from storied.store.query import Query
+from storied.store.reading import Content
 from storied.store.records import Recorded
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One event for one route: the keys it names, or the value that is `wanted` in the field `where`.
 
     `undecodable` says why the event could not be read, where its keys were found all the same.
     """
 
-    record: Recorded
+    record: Recorded | Content
     event: Event | None
     route: Route
     keys: tuple[str, ...] = ()
@@ -48,6 +49,8 @@ class Projector:
         self.query = Query.of(types=spec.routes)
         self._values = getter(list(self.table.columns))
         self.decoder: msgspec.json.Decoder[View] = msgspec.json.Decoder(spec.cls)
+        self.takes_records = any(r.handler.takes_record for routes in spec.routes.values() for r in routes)
+        """Whether any handler wants the record beside the event, so that contents are not enough."""
         EventTypes(spec.routes)  # two classes under one name cannot be told apart
         self._routes: dict[str, tuple[EventSpec, tuple[Route, ...]]] = {
             name: (event_spec(event), routes)
@@ -55,7 +58,7 @@ class Projector:
             for name in event_spec(event).names
         }
 
-    def plan(self, records: Iterable[Recorded]) -> list[Step]:
+    def plan(self, records: Iterable[Recorded | Content]) -> list[Step]:
         """What the records ask to be done, in order. Raises `ViewFailed` at the first whose keys cannot be told."""
         steps: list[Step] = []
         for record in records:
@@ -64,7 +67,12 @@ class Projector:
                 continue
             spec, routes = found
             try:
-                event = decode_as(spec, record)
+                try:
+                    event = spec.decoder.decode(record.data) if record.version == spec.version else None
+                except msgspec.MsgspecError:
+                    event = None
+                if event is None:
+                    event = decode_as(spec, record)  # which says what does not fit
                 for route in routes:
                     if route.keys is None:
                         steps.append(Step(record, event, route, wanted=self._wanted(event, route.where or "")))
@@ -106,11 +114,11 @@ class Projector:
         self.decoder.decode(text)
         return Change(key, text, tuple(map(sort_key, self._values(document))))
 
-    def failed(self, record: Recorded, error: Exception) -> ViewFailed:
+    def failed(self, record: Recorded | Content, error: Exception) -> ViewFailed:
         """The failure of the whole view at this record."""
         return ViewFailed(self.name, position=record.position, type=record.type, reason=reason_of(error))
 
-    def _undecodable(self, record: Recorded, routes: tuple[Route, ...], error: DecodeError) -> list[Step]:
+    def _undecodable(self, record: Recorded | Content, routes: tuple[Route, ...], error: DecodeError) -> list[Step]:
         """A step for each route whose keys stand in the stored payload as they are. Raises `ViewFailed` otherwise."""
         try:
             payload = msgspec.json.decode(record.data)

@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Literal
 
 import msgspec
 
 from storied.errors import NotCaughtUp, StoreClosed, StoreUnavailable, ViewFailed
-from storied.projections.applying import Progress, apply_page
+from storied.projections import applying
+from storied.projections.applying import Progress, apply_page, stored_pages
 from storied.projections.building import build, resume
 from storied.projections.projector import Projector
 from storied.store.documents import CheckpointMovedError, Documents, SupersededError
 from storied.store.port import EventStore
 
-CHUNK = 8192
-"""Events applied in one transaction."""
 RETRY_SECONDS = 0.25
 GATHER_SECONDS = 0.01
 """How long a view that is up to date lets events gather while nobody waits for it."""
@@ -130,11 +130,16 @@ class Runner:
         self.state.position = position
 
     async def _follow(self, progress: Progress) -> None:
+        async with aclosing(stored_pages(self.projector, self._store, progress.checkpoint.position)) as pages:
+            async for stored in pages:
+                if stored.through > progress.checkpoint.position:
+                    await apply_page(self.projector, self._documents, self._store, stored, progress)
+                    self._move(progress.checkpoint.position)
         subscription = self._store.subscribe(self.projector.query, after=progress.checkpoint.position)
-        async for page in subscription.pages(CHUNK):
+        async for page in subscription.pages(applying.CHUNK):
             await apply_page(self.projector, self._documents, self._store, page, progress)
             self._move(progress.checkpoint.position)
-            if len(page.events) < CHUNK and not self._waiting:
+            if len(page.events) < applying.CHUNK and not self._waiting:
                 await self._gather()
 
     async def _gather(self) -> None:

@@ -21,7 +21,6 @@ from storied.projections.projector import Projector, key_parked
 from storied.projections.runner import Runner, Runners
 from storied.projections.standings import NOWHERE, POLL_SECONDS, LogOf, Standings
 from storied.store.documents import NoSuchColumnError, Parked, ReadModels, SupersededError
-from storied.store.moments import moment
 from storied.store.query import check_position
 
 WAIT_SECONDS = 5.0
@@ -74,7 +73,7 @@ class Served:
         then = asked.then
         if then.at is not None:
             store = await self._log()
-            at = await moment(store, then.at)
+            at = await self._past.moment(store, then.at)
             return await _exact(projector, asked, await self._past.documents(store, projector, at))
         if then.after is None:
             return Answer(*await _indexed(projector, asked.ask(self._documents)))

@@ -18,7 +18,6 @@ from storied.projections.runner import Runners
 from storied.projections.serving import NOW, Question, Served, Then
 from storied.projections.standings import LogOf
 from storied.store.documents import Hit, Parked, ReadModels, Shown
-from storied.store.moments import moment
 from storied.store.ordering import from_sort_key
 
 
@@ -43,7 +42,7 @@ class TextViews:
         runners: Runners | None = None,
     ) -> None:
         self.projectors, self.log, self.documents = projectors, log, documents
-        self.served = Served(log, documents, past, runners)
+        self.past, self.served = past, Served(log, documents, past, runners)
 
     def projector(self, view: type[View]) -> Projector:
         """The view's projector. Raises `DefinitionError` for a view of another app."""
@@ -60,7 +59,7 @@ class TextViews:
             query = stream_query(projector, key)
             if query is not None:
                 store = await self.log()
-                moment_then = await moment(store, then.at)
+                moment_then = await self.past.moment(store, then.at)
                 text = await document_at(store, projector, key, query, moment_then)
                 return Shown(None if text is None else text.encode(), moment_then.position, store.identity)
         if then.at is None and then.after is None:

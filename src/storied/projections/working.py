@@ -62,12 +62,16 @@ class Work:
         for key in keys:
             if key in self._held:
                 continue
+            before = self._steps.get(key)
             try:
                 self._apply(key, step)
             except Exception as error:
-                self._park(key, step, error, self._steps.get(key, []))
+                self._park(key, step, error, before or [])
                 continue
-            self._steps.setdefault(key, []).append(step)
+            if before is None:
+                self._steps[key] = [step]
+            else:
+                before.append(step)
 
     def changes(self) -> Iterator[Change]:
         """What is to be written, each document once."""
@@ -77,8 +81,13 @@ class Work:
                 yield change
 
     def _apply(self, key: str, step: Step) -> None:
-        outcome = self._projector.apply(self._document(key), key, step)
-        self._documents[key] = None if isinstance(outcome, Delete) else outcome
+        try:
+            document = self._documents[key]
+        except KeyError:
+            document = self._document(key)
+        outcome = self._projector.apply(document, key, step)
+        if outcome is not document:
+            self._documents[key] = None if isinstance(outcome, Delete) else outcome
 
     def _change(self, key: str, steps: list[Step]) -> Change | None:
         """The key's change; when it cannot be stored, that of what it was before the step that made it so."""

@@ -16,7 +16,7 @@ from storied.services.asking import JSON, PRIVATE
 from storied.services.documents import DocumentEndpoint
 from storied.services.freshness import tag_of
 from storied.services.gate import Gate
-from storied.services.http import Receive, Request, Scope, Send
+from storied.services.http import Message, Receive, Request, Scope
 from storied.services.routing import Router
 from storied.services.settings import Settings
 from storied.store.documents import ReadModels
@@ -26,6 +26,8 @@ OUT_OF_THE_ORDINARY = (
     *(b"x-request-id", b"traceparent", b"authorization", b"x-api-key"),  # they are each time others
     *(b"transfer-encoding", b"content-length", b"expect", b"upgrade"),  # a GET has no use for them
 )
+Taken = tuple[Message, Message, "Lane", float]
+"""The two messages of an answer, the lane that the request took, and when it came."""
 MOST_REMEMBERED = 1000
 """Sets of headers that are remembered as plain."""
 
@@ -48,7 +50,9 @@ class Express:
         self._lanes: dict[str, Lane] = {}
         self._written_out: set[str] = set()
         self._plain: set[tuple[tuple[bytes, bytes], ...]] = set()
-        self._allowed = gate.verifier is None and not (settings.rate or settings.access_log or settings.tracing)
+        self.documents: ReadModels | None = None
+        """The read models, while they are open."""
+        self._closed = gate.verifier is not None or settings.rate or settings.access_log or settings.tracing
 
     def open_for(self, router: Router) -> None:
         """Opens the lane for the routes whose last part, and no other, is a document's key."""
@@ -62,20 +66,21 @@ class Express:
             elif isinstance(route.endpoint, DocumentEndpoint):
                 self._lanes["/".join(["", *before])] = Lane(route.endpoint, path)
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send, documents: ReadModels) -> bool:
-        """Whether the request was answered; otherwise nothing was done, and it has to go the long way."""
+    def take(self, scope: Scope, receive: Receive) -> Taken | None:
+        """What answers the request; None when nothing was done, and it has to go the long way."""
         path: str = scope["path"]
         cut = path.rfind("/")
         lane = self._lanes.get(path[:cut])
-        if lane is None or not self._allowed or scope["method"] != "GET" or not self._is_plain(scope, receive):
-            return False
+        documents = self.documents
+        if lane is None or documents is None or scope["method"] != "GET" or not self._is_plain(scope, receive):
+            return None
         began = perf_counter()
         try:
             shown = documents.peek(lane.table, path[cut + 1 :], recent=True)
         except Exception:  # the long way meets it again, and tells the client
-            return False
+            return None
         if shown is None or shown.document is None or shown.held is not None:
-            return False
+            return None
         if shown.memo is None:
             shown.memo = (
                 JSON,
@@ -85,19 +90,18 @@ class Express:
                 (b"content-length", b"%d" % len(shown.document)),
             )
         headers = [*shown.memo, (b"x-request-id", new_id().encode())]  # type: ignore[misc]  # what was put there above
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": shown.document})
-        except OSError:  # the client has gone
-            pass
-        meters = self._gate.meters
-        meters.requests.add(lane.counted)
-        meters.seconds.observe(perf_counter() - began, lane.counted[:2])
-        return True
+        start = {"type": "http.response.start", "status": 200, "headers": headers}
+        return start, {"type": "http.response.body", "body": shown.document}, lane, began
+
+    def count(self, lane: Lane, began: float) -> None:
+        """Counts and times an answer, as `Observer` does those of the long way."""
+        counts, times = self._gate.meters.requests, self._gate.meters.seconds
+        counts.add(lane.counted)
+        times.observe(perf_counter() - began, lane.counted[:2])
 
     def _is_plain(self, scope: Scope, receive: Receive) -> bool:
         """Whether nothing about the request is out of the ordinary, and the gate lets it pass."""
-        if scope.get("query_string") or scope.get("root_path") or self._gate.access.configured:
+        if self._closed or scope.get("query_string") or scope.get("root_path") or self._gate.access.configured:
             return False
         raw: bytes = scope.get("raw_path") or b"%"
         if b"%" in raw or raw[-1:] == b"/" or len(raw) > self._settings.url_limit:

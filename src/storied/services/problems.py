@@ -169,8 +169,8 @@ def problem_response(error: BaseException, request: Request | None = None) -> Re
         "type": TYPE_PREFIX + problem.type,
         "title": problem.title,
         "status": problem.status,
-        "detail": problem.detail or str(error),
-        "code": error.code if isinstance(error, StoriedError) and problem.status < 500 else problem.type,
+        "detail": problem.detail or _clean(str(error)),
+        "code": _clean(error.code) if isinstance(error, StoriedError) and problem.status < 500 else problem.type,
     }
     if request is not None and request.request_id:
         content["request_id"] = request.request_id
@@ -178,7 +178,8 @@ def problem_response(error: BaseException, request: Request | None = None) -> Re
     if problem.retry_after is not None:
         headers.append((b"retry-after", b"%d" % problem.retry_after))
     if problem.unsure and request is not None and request.repeat_key is not None:
-        content |= {"detail": _REPEAT, "idempotency_key": request.repeat_key}
+        content["detail"] = _REPEAT if problem.detail != _OURS else f"{_OURS} {_REPEAT}"
+        content["idempotency_key"] = request.repeat_key
         headers.append((b"idempotency-key", request.repeat_key.encode()))
     if problem.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
@@ -208,9 +209,14 @@ def _more(error: BaseException) -> dict[str, Any]:
             return {}
 
 
+def _clean(text: str) -> str:
+    """The text as UTF-8 can carry it: a handler may have put half a surrogate into its sentence."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _encodable(data: dict[str, Any]) -> Any:
     """The data of a rejection as far as JSON can hold it: a handler may put anything there."""
     try:
         return msgspec.Raw(msgspec.json.encode(data, enc_hook=str))
     except (TypeError, ValueError, RecursionError):
-        return {name: str(value).encode("utf-8", "replace").decode() for name, value in data.items()}
+        return {_clean(str(name)): _clean(str(value)) for name, value in data.items()}

@@ -7,7 +7,7 @@ need the log.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from storied.app import App
 from storied.domain.access import Subject
@@ -32,20 +32,26 @@ from storied.services.trails import HistoryEndpoint
 class QueryService(Service[Reader]):
     """The views and queries of an app over HTTP. Made by `query_service`."""
 
-    def __init__(self, router: Router, opening: Opening[Reader], settings: Settings, gate: Gate) -> None:
+    def __init__(
+        self, router: Router, opening: Opening[Reader], settings: Settings, gate: Gate, express: Express
+    ) -> None:
         super().__init__(router, opening, settings, gate)
-        self.gate = gate
-        self.express = Express(gate, settings)
+        self.gate, self.express = gate, express
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one ASGI connection."""
-        opening = self.opening
-        if (
-            scope["type"] != "http"
-            or not opening.is_open
-            or not await self.express.serve(scope, receive, send, opening.value.texts.documents)
-        ):
+        taken = self.express.take(scope, receive) if scope["type"] == "http" else None
+        if taken is None:
             await super().__call__(scope, receive, send)
+            return
+        start, body, lane, began = taken
+        try:
+            await send(start)
+            await send(body)
+        except OSError:  # the client has gone
+            return
+        finally:
+            self.express.count(lane, began)
 
     async def readied(self) -> Readiness:
         """Whether questions can be answered: each view is there, and somebody keeps it up to date."""
@@ -65,10 +71,10 @@ def query_service(
     *where* is the URL of a store, whose read models the service opens, read-only, and closes; or an opened app, or a
     reader, which stays its owner's. The read models need not be there yet. Raises `DefinitionError`.
     """
-    opening = Opening(lambda: _opened(app, where))
     settings = settings or Settings()
     gate = gate or Gate(app, settings)
-    service = QueryService(Router(), opening, settings, gate)
+    express = Express(gate, settings)
+    service = QueryService(Router(), Opening(lambda: _opened(app, where, express)), settings, gate, express)
     routes: list[tuple[Template, Endpoint, Subject]] = []
     histories: list[tuple[Template, Endpoint, Subject]] = []
     for view in app.views.values():
@@ -89,19 +95,22 @@ def query_service(
     for template, endpoint, subject in routes + [one for one in histories if _shape(one[0]) not in taken]:
         service.router.add(template, endpoint, subject)
     add_health(service.router, gate, service.readied)
-    service.express.open_for(service.router)
+    express.open_for(service.router)
     return service
 
 
 @asynccontextmanager
-async def _opened(app: App, where: str | OpenApp | Reader) -> AsyncIterator[Reader]:
-    if isinstance(where, OpenApp):
-        yield where.reader
-    elif isinstance(where, Reader):
-        yield where
-    else:
-        async with app.read(where) as reader:
+async def _opened(app: App, where: str | OpenApp | Reader, express: Express) -> AsyncIterator[Reader]:
+    async with AsyncExitStack() as stack:
+        if isinstance(where, str):
+            reader = await stack.enter_async_context(app.read(where))
+        else:
+            reader = where.reader if isinstance(where, OpenApp) else where
+        express.documents = reader.texts.documents
+        try:
             yield reader
+        finally:
+            express.documents = None
 
 
 def is_of_one(view: type[View], template: Template) -> bool:

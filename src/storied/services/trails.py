@@ -15,7 +15,7 @@ from storied.services.listing import LIMIT, next_link, number_in, once, unknown_
 from storied.services.live import sees
 from storied.services.routing import Template
 from storied.services.service import Service
-from storied.store.moments import Moment, moment
+from storied.store.moments import Moment
 
 PARAMETERS = ("limit", "cursor", "at")
 
@@ -42,7 +42,7 @@ class HistoryEndpoint:
         if visible and not sees(texts, self.projector, await texts.document(self.view, key), visible):
             raise absent()
         store = await texts.log()
-        until = Moment(await store.head()) if at is None else await moment(store, at)
+        until = Moment(await store.head()) if at is None else await texts.past.moment(store, at)
         page = await history_page(store, self.projector, key, until, beyond=beyond, limit=limit)
         if not page.any:
             raise absent(until.position)

@@ -17,7 +17,7 @@ MAX_APPEND_ID_CHARACTERS = 200
 MAX_FINGERPRINT_BYTES = 64
 
 
-class AppendRequest(msgspec.Struct, frozen=True):
+class AppendRequest(msgspec.Struct, frozen=True, gc=False):
     """An append that passed every check that needs no log. `fresh` says that its id was just made up."""
 
     events: tuple[NewEvent, ...]
@@ -27,7 +27,7 @@ class AppendRequest(msgspec.Struct, frozen=True):
     fingerprint: bytes | None
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """What the store remembers of an append by its id."""
 
     receipt: Receipt
@@ -50,7 +50,7 @@ def checked_request(
     """The append with its condition as a tuple and an id.
 
     Raises `InvalidInput` (``empty-append``, ``invalid-append-id``, ``invalid-fingerprint``), `InvalidEvent` for what
-    is not a `NewEvent`, and `InvalidQuery` for what is not a condition.
+    is not a `NewEvent` and for one id on two events (``repeated-id``), and `InvalidQuery` for what is not a condition.
     """
     events = _in_order(events)
     for event in events:
@@ -58,6 +58,8 @@ def checked_request(
             raise InvalidEvent(
                 f"{shown(event)} is not ready to be stored. Turn an Event into a NewEvent with store.codec.encode()."
             )
+    if len({event.id for event in events}) < len(events):
+        raise _repeated_id(events)
     if append_id is None:
         if not events:
             raise InvalidInput(
@@ -68,6 +70,21 @@ def checked_request(
     if fingerprint is not None:
         check_fingerprint(fingerprint)
     return AppendRequest(events, _conditions(condition), append_id or new_id(), append_id is None, fingerprint)
+
+
+def _repeated_id(events: Sequence[NewEvent]) -> InvalidEvent:
+    """The refusal of an append in which two events have one id, or one event stands twice."""
+    place: dict[str, int] = {}
+    first, second = next(
+        (place[event.id], number)
+        for number, event in enumerate(events, 1)
+        if place.setdefault(event.id, number) < number
+    )
+    return InvalidEvent(
+        f"events {first} and {second} of this append have one id, {events[first - 1].id}. Nothing was stored. "
+        "Give each event an id of its own, or leave the ids out.",
+        code="repeated-id",
+    )
 
 
 def check_append_id(append_id: object) -> None:

@@ -18,6 +18,7 @@ from storied.domain.showing import shown
 from storied.domain.tags import canonical_tags
 from storied.errors import DecodeError, DefinitionError, InvalidEvent
 from storied.store.checks import check_json, check_type_name, check_version, too_deep
+from storied.store.reading import Content, Contents
 from storied.store.records import CHECKED, CheckedText, Metadata, NewEvent, Recorded, check_metadata, encode_metadata
 
 _encoder = msgspec.json.Encoder()
@@ -166,8 +167,23 @@ class EventTypes:
         known = self.by_name.get
         return [record if (spec := known(record.type)) is None else decode_as(spec, record) for record in records]
 
+    def decode_contents(self, contents: Contents) -> list[Event | None]:
+        """Each event as `decode` gives it, and None for one whose type is not known here."""
+        known = self.by_name.get
+        kinds = {kind: known(kind[0]) for kind in set(zip(contents.types, contents.versions, strict=True))}
+        if all(spec is not None and version == spec.version for (_, version), spec in kinds.items()):
+            decoders = {name: spec.decoder.decode for (name, _), spec in kinds.items() if spec is not None}
+            try:
+                return [decoders[name](data) for name, data in zip(contents.types, contents.payloads, strict=True)]
+            except Exception:  # noqa: S110 - the way below finds which it is
+                pass
+        return [
+            None if (spec := kinds[event.type, event.version]) is None else decode_as(spec, event)
+            for event in contents.events
+        ]
 
-def decode_as(spec: EventSpec, record: Recorded) -> Event:
+
+def decode_as(spec: EventSpec, record: Recorded | Content) -> Event:
     """The record as an event of the class that *spec* describes, upcast where its version is older.
 
     Raises `DecodeError` when it does not fit, an upcaster is missing or fails, or its version is newer than the class.
@@ -203,5 +219,5 @@ def decode_as(spec: EventSpec, record: Recorded) -> Event:
         raise _undecodable(record, f"after upcasting, {error!r}") from error
 
 
-def _undecodable(record: Recorded, reason: str) -> DecodeError:
+def _undecodable(record: Recorded | Content, reason: str) -> DecodeError:
     return DecodeError(position=record.position, type=record.type, version=record.version, reason=reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,6 +11,7 @@ from storied.domain.dispatch import Handler
 from storied.domain.entities import Entity, EntitySpec
 from storied.domain.events import Event, EventSpec, event_spec
 from storied.store.codec import EventTypes, decode_as
+from storied.store.reading import PAGE, Content, Contents, Reading
 from storied.store.records import Recorded
 
 Method = tuple[Callable[..., Any], bool]
@@ -24,6 +25,8 @@ class Fold:
         EventTypes(handlers)  # two classes under one name cannot be told apart
         self._table: dict[str, tuple[EventSpec, tuple[Method, ...]]] = {}
         self._methods: dict[type[Event], tuple[Method, ...]] = {}
+        self.takes_records = any(handler.takes_record for several in handlers.values() for handler in several)
+        """Whether any method wants the record beside the event, so that contents are not enough."""
         for event, several in handlers.items():
             spec = event_spec(event)
             methods = tuple((handler.method, handler.takes_record) for handler in several)
@@ -49,6 +52,25 @@ class Fold:
                     method(state, event)
         return state
 
+    def apply_contents(self, state: S, contents: Contents) -> S:
+        """As `apply`, for a fold that takes no records."""
+        table = self._table
+        columns = zip(contents.types, contents.versions, contents.payloads, strict=True)
+        for place, (name, version, data) in enumerate(columns):
+            entry = table.get(name)
+            if entry is None:
+                continue
+            spec, methods = entry
+            try:
+                event = spec.decoder.decode(data) if version == spec.version else None
+            except msgspec.MsgspecError:
+                event = None
+            if event is None:
+                event = decode_as(spec, Content(contents.positions[place], name, version, data))
+            for method, _ in methods:
+                method(state, event)
+        return state
+
     def apply_events(self, state: object, events: Iterable[Event]) -> bool:
         """Changes *state* by events that are not records yet; False, and nothing done, when one needs its record."""
         steps = [(method, event) for event in events for method in self._methods.get(type(event), ())]
@@ -57,6 +79,21 @@ class Fold:
         for (method, _), event in steps:
             method(state, event)
         return True
+
+
+async def folded(fold: Fold, state: object, reading: Reading, size: int = PAGE) -> AsyncIterator[tuple[int, int]]:
+    """Changes *state* by what is read, page by page: how many events each had, and the position it speaks up to.
+
+    Raises `DecodeError`.
+    """
+    if fold.takes_records:
+        async for page in reading.pages(size):
+            fold.apply(state, page.events)
+            yield len(page), page.through
+    else:
+        async for contents in reading.contents(size):
+            fold.apply_contents(state, contents)
+            yield len(contents), contents.through
 
 
 _folds: dict[type[Entity], Fold] = {}

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from storied.domain.times import At, Occurred, check_aware
+from storied.domain.times import At, Clock, Occurred, check_aware
 from storied.errors import InvalidQuery
 from storied.store.port import EventStore
 from storied.store.query import check_position
@@ -28,17 +28,20 @@ class Moment(msgspec.Struct, frozen=True):
         return (record for record in records if record.occurred_at <= by)
 
 
-async def moment(store: EventStore, at: At) -> Moment:
+async def moment(store: EventStore, at: At, clock: Clock) -> Moment:
     """The moment that *at* means in this log.
 
     A time means the last event recorded at or before it. Raises `InvalidQuery` for a position beyond the head
-    (``future-position``) and for a time without a zone.
+    (``future-position``), for a time that has not come by *clock* (``future-time``), and for one without a zone.
+    What is planned may occur later than now.
     """
+    now = clock()  # before the head: what is recorded after both is not of a time that had come
     head = await store.head()
     if isinstance(at, Occurred):
         return Moment(head, at.time)
     if isinstance(at, datetime):
         check_aware(at)
+        await _check_come(store, at, head, now)
         return Moment(await position_at(store, at, head))
     check_position("at", at)
     if at > head:
@@ -46,6 +49,19 @@ async def moment(store: EventStore, at: At) -> Moment:
             f"at={at} lies beyond the head, which is {head}. Ask for a position up to the head.", code="future-position"
         )
     return Moment(at)
+
+
+async def _check_come(store: EventStore, time: datetime, head: int, now: datetime) -> None:
+    """Passes a time up to *now*, or up to the log's last event, which a clock ahead of this one may have timed."""
+    if time > now and head:
+        [last] = await store.read(after=head - 1, until=head).list()
+        now = max(now, last.recorded_at)
+    if time > now:
+        raise InvalidQuery(
+            f"at={time.isoformat()} has not come yet, it is {now.isoformat()}: what is recorded until then would "
+            "change the answer. Ask for a time up to now, or leave it out for the present.",
+            code="future-time",
+        )
 
 
 async def position_at(store: EventStore, time: datetime, head: int) -> int:

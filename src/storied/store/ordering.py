@@ -23,7 +23,9 @@ def sort_key(value: object) -> Scalar:
     Times become their UTC text with microseconds, Decimals a text that sorts by amount, enums their value.
     Raises `InvalidQuery` for a value that has no order here.
     """
-    if value is None or isinstance(value, (str, bool, int)):
+    if value.__class__ is str or value is None:
+        return value
+    if isinstance(value, (str, bool, int)):
         return _scalar(value)
     if isinstance(value, float):
         if value != value:

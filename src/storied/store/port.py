@@ -43,6 +43,7 @@ class EventStore(Protocol):
           whatever the condition says now. With other events it raises `AppendIdReused`.
         - With a *fingerprint* (of the request that led here), a repeat is one whose fingerprint is the same, whatever
           its events are.
+        - Two of *events* with one id are refused: `InvalidEvent` with code ``repeated-id``. The log is not searched.
         - With no event at all it stores the id alone, and needs one: `InvalidInput` with code ``empty-append``.
         - After `UnknownOutcome`, or a cancellation while it waited, the append may or may not be stored. Repeat it with
           its id. Every other error means that nothing was stored.

@@ -19,7 +19,7 @@ from storied.errors import InvalidEvent, InvalidQuery
 TypeName = str | type[Event]
 
 
-class QueryItem(msgspec.Struct, frozen=True):
+class QueryItem(msgspec.Struct, frozen=True, gc=False):
     """One alternative: any of `types` (all when empty) AND all of `tags`. Each once, in code point order."""
 
     types: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ def check_query_tag(tag: str) -> None:
         raise InvalidQuery(error.message, code=error.code) from None
 
 
-class Query(msgspec.Struct, frozen=True):
+class Query(msgspec.Struct, frozen=True, gc=False):
     """Which events: those that any of `items` matches, or every event when there is none."""
 
     items: tuple[QueryItem, ...] = ()
@@ -102,7 +102,9 @@ class Query(msgspec.Struct, frozen=True):
             given, wanted = tuple(types), tuple(tags)
         except TypeError:
             raise _no_lists() from None
-        names = tuple(name for one in given for name in type_names(one))
+        names: tuple[str, ...] = ()
+        for one in given:
+            names += type_names(one)
         return cls((QueryItem(names, wanted),)) if names or wanted else cls()
 
     @property
@@ -121,7 +123,7 @@ class Query(msgspec.Struct, frozen=True):
         return not self.items or any(item.matches(type, tags) for item in self.items)
 
 
-class AppendCondition(msgspec.Struct, frozen=True):
+class AppendCondition(msgspec.Struct, frozen=True, gc=False):
     """The append fails if an event that `query` matches lies beyond position `after`."""
 
     query: Query

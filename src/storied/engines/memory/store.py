@@ -24,7 +24,7 @@ from storied.store.appending import (
 from storied.store.auditing import Remembered, TagRow
 from storied.store.port import Conditions
 from storied.store.query import AppendCondition, Query, QueryItem
-from storied.store.reading import Page, Reading, Span, Subscription
+from storied.store.reading import Contents, Page, Reading, Span, Subscription, contents_of
 from storied.store.records import NewEvent, Receipt, Recorded, placed, to_microseconds
 from storied.store.restoring import check_restored, other_content
 from storied.store.searching import LogFacts, Stream, StreamQuery, check_stream_query
@@ -108,6 +108,10 @@ class MemoryStore:
         chosen = positions[: span.limit]
         full = len(chosen) == span.limit and span.limit > 0
         return Page(self._at(chosen), chosen[-1] if full else max(until, span.after))
+
+    async def contents(self, query: Query, span: Span) -> Contents:
+        """As `PageSource` says."""
+        return contents_of(await self.page(query, span))
 
     async def changed(self, position: int) -> None:
         """As `PageSource` says."""

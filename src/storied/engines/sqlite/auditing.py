@@ -124,6 +124,7 @@ def _foreign_objects(connection: apsw.Connection) -> list[str]:
     with closing(apsw.Connection(":memory:")) as fresh:
         fresh.execute(_LOG["schema"])
         fresh.execute(_LOG["add_checksum"])
+        fresh.execute(_LOG["add_mark"])
         expected, found = _objects(fresh), _objects(connection)
     return [
         f"the {type} {name} is {'missing' if (type, name) not in found else 'not as storied makes it'}"

@@ -1,14 +1,18 @@
 -- name: unindexed
--- The places, in the JSON array ?1 of [tag, position, type], of entries that the tag index lacks.
+-- The places, in the JSON array ?1 of [tag, position, type], of entries that the tag index lacks, as far as its mark.
 SELECT wanted.key FROM json_each(?1) AS wanted
-WHERE NOT EXISTS (
+WHERE wanted.value ->> 1 <= (SELECT position FROM indexed) AND NOT EXISTS (
     SELECT 1 FROM event_tag AS t
     WHERE t.tag = wanted.value ->> 0 AND t.position = wanted.value ->> 1 AND t.type = wanted.value ->> 2
 )
 ORDER BY wanted.key;
 
 -- name: count_rows
-SELECT count(*) FROM event_tag WHERE position <= ?;
+-- Beyond the mark the events themselves are counted: the index may have all, some or none of theirs.
+SELECT (SELECT count(*) FROM event_tag WHERE position <= min(?1, (SELECT position FROM indexed))) + (
+    SELECT coalesce(sum(json_array_length(CASE WHEN json_valid(tags) THEN tags ELSE '[]' END)), 0)
+    FROM event WHERE position > (SELECT position FROM indexed) AND position <= ?1
+);
 
 -- name: some_rows
 -- At most ?4 entries of the tag index beyond (?1, ?2), for positions up to ?3, beside the events they speak of.

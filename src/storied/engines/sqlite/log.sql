@@ -1,6 +1,6 @@
 -- name: schema
--- The log. `event` is the truth; `event_tag` and `event_type` are its indexes; `append` remembers what each append id
--- stored. Positions are handed out by the writer, inside the transaction that inserts, so they follow commit order.
+-- The log. `event` is the truth; `event_tag` and `event_type` are its indexes, the former complete up to a mark (see
+-- add_mark); `append` remembers what each append id stored. Positions are handed out by the writer, inside the transaction that inserts, so they follow commit order.
 CREATE TABLE store (
     name  TEXT PRIMARY KEY,
     value ANY NOT NULL
@@ -40,25 +40,40 @@ CREATE TRIGGER append_delete BEFORE DELETE ON append BEGIN SELECT RAISE(ABORT, '
 -- What makes a damaged row of `append` known, as the digest does for an event; NULL in rows of older versions.
 ALTER TABLE append ADD COLUMN checksum INTEGER;
 
+-- name: add_mark
+-- `event_tag` is complete up to the position in `indexed`. Entries of later events may stand in it or not; every
+-- connection keeps them in a temporary table, until they are moved in order. `tagged` shows all of them, to any program.
+CREATE TABLE indexed (position INTEGER NOT NULL) STRICT;
+INSERT INTO indexed SELECT coalesce(max(position), 0) FROM event;
+CREATE VIEW tagged AS
+SELECT tag, position, type FROM event_tag WHERE position <= (SELECT position FROM indexed)
+UNION ALL
+SELECT j.value, e.position, e.type FROM event AS e, json_each(e.tags) AS j
+WHERE e.position > (SELECT position FROM indexed);
+
 -- name: add_facts
 INSERT INTO store (name, value) VALUES (?, ?);
+
+-- name: count_tables
+SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('event', 'event_tag', 'append', 'indexed');
 
 -- name: facts
 SELECT name, value FROM store;
 
 -- name: last_event
--- The head and the time of the last event.
-SELECT position, recorded_at FROM event ORDER BY position DESC LIMIT 1;
+-- The head, the time of the last event, and how far the tag index is complete.
+SELECT position, recorded_at, (SELECT position FROM indexed) FROM event ORDER BY position DESC LIMIT 1;
 
--- name: head
-SELECT coalesce(max(position), 0) FROM event;
+-- name: ends
+-- The head, and how far the tag index is complete.
+SELECT coalesce(max(position), 0), (SELECT position FROM indexed) FROM event;
+
+-- name: put_facts
+INSERT OR REPLACE INTO store (name, value) VALUES (?, ?);
 
 -- name: insert_event
 -- The statement up to VALUES, as those that follow: the writer adds as many rows as it has.
 INSERT INTO event (position, id, type, version, tags, data, metadata, recorded_at, digest)
-
--- name: insert_tag
-INSERT INTO event_tag (tag, position, type)
 
 -- name: insert_append
 INSERT INTO append (id, position, count, fingerprint, checksum)
@@ -68,15 +83,5 @@ INSERT INTO append (id, position, count, fingerprint, checksum)
 SELECT a.id, a.position, a.count, a.fingerprint
 FROM json_each(?) AS wanted CROSS JOIN append AS a ON a.id = wanted.value;
 
--- name: read_all
-SELECT position, id, type, version, tags, data, metadata, recorded_at, digest
-FROM event WHERE position > ? AND position <= ? ORDER BY position LIMIT ?;
-
--- name: read_all_backwards
-SELECT position, id, type, version, tags, data, metadata, recorded_at, digest
-FROM event WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT ?;
-
--- name: read_positions
--- The events at the positions in a JSON array, in the array's order.
-SELECT e.position, e.id, e.type, e.version, e.tags, e.data, e.metadata, e.recorded_at, e.digest
-FROM json_each(?) wanted CROSS JOIN event e ON e.position = wanted.value ORDER BY wanted.key;
+-- name: read_one
+SELECT position, id, type, version, tags, data, metadata, recorded_at, digest FROM event WHERE position = ?;

@@ -12,6 +12,7 @@ from storied.engines.sqlite.bulk import insert_rows
 from storied.engines.sqlite.connection import APPLICATION_ID, open_writer, unavailable
 from storied.engines.sqlite.longwork import long_work
 from storied.engines.sqlite.statements import statements
+from storied.engines.sqlite.tagging import index_all
 from storied.engines.sqlite.writing import append_row, known_appends
 from storied.errors import StoreUnavailable
 from storied.store.appending import Stored
@@ -48,13 +49,7 @@ async def restore(path: Path, records: Sequence[Recorded], appends: Sequence[Sto
         known = known_appends(connection, [stored.receipt.append_id for stored in appends])
         new = check_restored(last[0], last[1], records, appends, known)
         insert_rows(connection, _SQL["insert_event"], 9, [value for record in records for value in _event_row(record)])
-        tags = [
-            value
-            for record in records
-            for tag in dict.fromkeys(record.tags)
-            for value in (tag, record.position, record.type)
-        ]
-        insert_rows(connection, _SQL["insert_tag"], 3, tags)
+        index_all(connection)
         insert_rows(connection, _SQL["insert_append"], 5, [value for stored in new for value in append_row(stored)])
         return records[-1].position if records else int(last[0])
 
@@ -79,7 +74,7 @@ async def _transaction(path: Path, work: Callable[[apsw.Connection], T]) -> T:
     """What *work* returns, once it is on the disk; on a connection of its own, which waits for its turn to write."""
 
     def run(_: object) -> T:
-        connection = open_writer(path, "full", APPLICATION_ID)
+        connection = open_writer(path, "full", APPLICATION_ID, network=True)  # the store was opened: it was asked then
         try:
             with connection:
                 result = work(connection)

@@ -25,7 +25,7 @@ from storied.engines.sqlite.connection import (
     unavailable,
 )
 from storied.engines.sqlite.lane import Lane
-from storied.engines.sqlite.paging import LogConnection, Read, read_page, run_reads
+from storied.engines.sqlite.paging import LogConnection, Read, read_contents, read_page, run_reads
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.waiting import WaitingRoom
@@ -42,12 +42,15 @@ from storied.store.appending import (
 from storied.store.auditing import Remembered, TagRow
 from storied.store.port import Conditions
 from storied.store.query import Query
-from storied.store.reading import Page, Reading, Span, Subscription
+from storied.store.reading import Contents, Page, Reading, Span, Subscription
 from storied.store.records import NewEvent, Receipt, Recorded
 from storied.store.searching import LogFacts, Stream, StreamQuery, check_stream_query
 
-FORMAT = 1
-"""The version of the file's layout."""
+FORMAT = 2
+"""The version of the file's layout. Files of format 1 are brought to it when they are opened."""
+
+HALVE = 32
+"""Appends from which on a batch is worth two commits."""
 
 _SQL = statements("log.sql")
 T = TypeVar("T")
@@ -59,7 +62,9 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.identity = ""
-        self._writer: Lane[Writer, AppendRequest] = Lane(f"storied-writer-{path.name}", Writer.run, _close_writer)
+        self._writer: Lane[Writer, AppendRequest] = Lane(
+            f"storied-writer-{path.name}", Writer.run, _close_writer, halve=HALVE
+        )
         self._reader: Lane[LogConnection, Read] = Lane(f"storied-reader-{path.name}", run_reads, LogConnection.close)
         self._room = WaitingRoom(self.head)
 
@@ -135,7 +140,7 @@ class SqliteStore:
     async def streams(self, wanted: StreamQuery = StreamQuery()) -> list[Stream]:  # noqa: B008 - an immutable value
         """As `StreamSearch` says."""
         check_stream_query(wanted)
-        return await find_streams(self._read, wanted)
+        return await find_streams(self._read_tagged, wanted)
 
     async def measure(self) -> LogFacts:
         """As `StreamSearch` says."""
@@ -184,9 +189,22 @@ class SqliteStore:
         """One page, as `PageSource` says."""
         return await self._read(lambda connection: read_page(connection, query, span))
 
+    async def contents(self, query: Query, span: Span) -> Contents:
+        """As `PageSource` says."""
+        return await self._read(lambda connection: read_contents(connection, query, span))
+
     async def changed(self, position: int) -> None:
         """As `PageSource` says."""
         await self._room.beyond(position)
+
+    async def _read_tagged(self, work: Callable[[LogConnection], T]) -> T:
+        """What *work* returns, with the tag index whole on the connection."""
+
+        def read(connection: LogConnection) -> T:
+            connection.tagged()
+            return work(connection)
+
+        return await self._read(read)
 
     async def _read(self, work: Callable[[LogConnection], T]) -> T:
         try:
@@ -197,7 +215,7 @@ class SqliteStore:
 
 
 def _close_writer(writer: Writer) -> None:
-    writer.connection.close()
+    writer.close()
 
 
 def _prepare(connection: apsw.Connection, path: Path) -> str:
@@ -207,10 +225,12 @@ def _prepare(connection: apsw.Connection, path: Path) -> str:
     is damaged.
     """
     facts = _facts(connection, path)
-    if "checksum" not in facts or not _has_checksums(connection):
+    if facts.get("format") != FORMAT:
         facts = _make_facts(connection, path)
     if facts.get("checksum") != facts_checksum(facts):
         raise StoreCorrupt(f"{path} is damaged where it says which log it is. Restore a backup beside it and compare.")
+    if connection.execute(_SQL["count_tables"]).get < 4:
+        raise StoreCorrupt(f"{path} lacks a part of the log. Restore a backup beside it and compare.")
     return str(facts["identity"])
 
 
@@ -220,7 +240,7 @@ def _facts(connection: apsw.Connection, path: Path) -> dict[str, Any]:
         return {}
     rows: Any = connection.execute(_SQL["facts"])
     facts: dict[str, Any] = dict(rows)
-    if facts.get("format", FORMAT) != FORMAT:
+    if facts.get("format", FORMAT) not in range(1, FORMAT + 1):
         raise StoreUnavailable(
             f"{path} has format {facts['format']}, and this storied knows format {FORMAT}. Nothing was changed. "
             "Upgrade storied, or open the file with the version that wrote it.",
@@ -234,13 +254,16 @@ def _make_facts(connection: apsw.Connection, path: Path) -> dict[str, Any]:
     make_schema(connection, _SQL["schema"], "store", APPLICATION_ID)
     with transaction(connection):
         facts = _facts(connection, path)
-        if not facts:
-            facts = {"format": FORMAT, "identity": new_id()}
-            connection.executemany(_SQL["add_facts"], list(facts.items()))
+        if facts.get("format") == FORMAT:
+            return facts
+        if "checksum" in facts and facts["checksum"] != facts_checksum(facts):
+            return facts  # damaged: whoever asked will say so
         if not _has_checksums(connection):
             connection.execute(_SQL["add_checksum"])
-            facts["checksum"] = facts_checksum(facts)
-            connection.execute(_SQL["add_facts"], ("checksum", facts["checksum"]))
+        connection.execute(_SQL["add_mark"])
+        facts = {"identity": new_id(), **facts, "format": FORMAT}
+        facts["checksum"] = facts_checksum(facts)
+        connection.executemany(_SQL["put_facts"], list(facts.items()))
     return facts
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ import msgspec
 
 from storied.domain.times import Clock
 from storied.engines.sqlite.bulk import insert_rows
-from storied.engines.sqlite.connection import unavailable
+from storied.engines.sqlite.connection import transaction, unavailable
 from storied.engines.sqlite.lane import Job
 from storied.engines.sqlite.presence import PresentConnection
-from storied.engines.sqlite.querying import position_selects, stream_matches
+from storied.engines.sqlite.querying import parts, position_selects, stream_matches
 from storied.engines.sqlite.statements import statements
+from storied.engines.sqlite.tagging import Mover, index_all
 from storied.errors import StoreFenced, StoriedError, UnknownOutcome
 from storied.store.appending import AppendRequest, Stored, conflict, receipt_checksum, repeat_receipt
 from storied.store.query import AppendCondition
@@ -42,6 +44,7 @@ class Writer:
         self.connection, self._path, self._clock = connection, path, clock
         self._fenced: str | None = None
         self._looked = 0.0
+        self._mover = Mover(connection)
 
     def run(self, jobs: list[Job[AppendRequest]]) -> None:
         """Settles every job: with a receipt once its events are durable, or with the error that says why not."""
@@ -56,7 +59,8 @@ class Writer:
             return
         try:
             self._look()
-            batch = Batch(self.connection, [job.request for job in live], to_microseconds(self._clock()))
+            requests = [job.request for job in live]
+            batch = Batch(self.connection, self._mover, requests, to_microseconds(self._clock()))
             for job in live:
                 _settle(job, batch)
             batch.insert()
@@ -68,7 +72,7 @@ class Writer:
 
     def _commit(self, jobs: Jobs, batch: Batch) -> None:
         try:
-            self.connection.execute("COMMIT" if batch.changes else "ROLLBACK")
+            self.connection.execute("COMMIT")
         except apsw.FullError as error:  # the frame that commits was never written
             self._roll_back(error)
             _refuse(jobs, unavailable(self._path, error))
@@ -92,33 +96,43 @@ class Writer:
     def _roll_back(self, error: BaseException) -> None:
         if isinstance(error, apsw.IOError):
             self._fenced = str(error)
+        self._mover.rolled_back()
         if self.connection.in_transaction:
             try:
                 self.connection.execute("ROLLBACK")
             except apsw.Error as second:
                 self._fenced = str(second)
 
+    def close(self) -> None:
+        """Completes the tag index, unless that has to wait for somebody, and closes the connection."""
+        if self._fenced is None:
+            with suppress(apsw.Error, StoriedError):
+                self.connection.set_busy_timeout(0)
+                with transaction(self.connection):
+                    index_all(self.connection)
+        self.connection.close()
+
 
 class Batch:
     """The appends of one transaction: what the log says of them, and what they are about to add to it."""
 
-    def __init__(self, connection: apsw.Connection, requests: Sequence[AppendRequest], now_us: int) -> None:
-        self._connection = connection
-        last: Any = connection.execute(_SQL["last_event"]).fetchone() or (0, 0)
+    def __init__(
+        self, connection: apsw.Connection, mover: Mover, requests: Sequence[AppendRequest], now_us: int
+    ) -> None:
+        self._connection, self._mover = connection, mover
+        last: Any = connection.execute(_SQL["last_event"]).fetchone() or (0, 0, 0)
         self._committed_head = self._head = last[0]
         self._recorded_us = max(now_us, last[1])
+        mover.begin(last[2], self._head)
         self._appends = known_appends(connection, [r.append_id for r in requests if not r.fresh])
-        self._matches = _first_matches(connection, [c for r in requests for c in r.conditions], self._committed_head)
+        self._matches = _first_matches(
+            connection, [c for r in requests for c in r.conditions], self._committed_head, mover.mark
+        )
         self._new: list[Stored] = []
         self._events: list[NewEvent] = []
         self._rows: list[Any] = []
-        self._tags: list[str | int] = []
+        self._entries = 0
         self._tagged: set[str] = set()
-
-    @property
-    def changes(self) -> bool:
-        """Whether there is anything to commit."""
-        return bool(self._new)
 
     def add(self, request: AppendRequest) -> Receipt:
         """Plans the append. Raises `Conflict` or `AppendIdReused`, and then adds nothing."""
@@ -129,8 +143,7 @@ class Batch:
             position = self._first_beyond(condition)
             if position is not None:
                 raise conflict(condition, self._record(position))
-        for event in request.events:
-            self._place(event)
+        self._place(request.events)
         receipt = Receipt(request.append_id, self._head, len(request.events))
         new = self._appends[request.append_id] = Stored(receipt, request.fingerprint)
         self._new.append(new)
@@ -139,30 +152,21 @@ class Batch:
     def insert(self) -> None:
         """Writes everything that was planned."""
         insert_rows(self._connection, _SQL["insert_event"], 9, self._rows)
-        insert_rows(self._connection, _SQL["insert_tag"], 3, self._tags)
+        self._mover.add(self._head, self._entries)
         insert_rows(self._connection, _SQL["insert_append"], 5, [v for stored in self._new for v in append_row(stored)])
 
-    def _place(self, event: NewEvent) -> None:
-        self._head += 1
-        position, tags = self._head, event.tags
-        tags_json = encode_tags(tags)
-        texts = (event.id, event.type, tags_json, event.metadata, event.data)
-        digest = digest_at(position, self._recorded_us, event.version, texts)
-        self._events.append(event)
-        self._rows += (
-            position,
-            event.id,
-            event.type,
-            event.version,
-            tags_json,
-            event.data,
-            event.metadata,
-            self._recorded_us,
-            digest,
-        )
-        for tag in tags:
-            self._tags += (tag, position, event.type)
-        self._tagged.update(tags)
+    def _place(self, events: Sequence[NewEvent]) -> None:
+        position, recorded_us, rows = self._head, self._recorded_us, self._rows
+        for event in events:
+            position += 1
+            tags, tags_json = event.tags, encode_tags(event.tags)
+            event_id, name, version, metadata, data = event.id, event.type, event.version, event.metadata, event.data
+            digest = digest_at(position, recorded_us, version, (event_id, name, tags_json, metadata, data))
+            rows += (position, event_id, name, version, tags_json, data, metadata, recorded_us, digest)
+            self._entries += len(tags)
+            self._tagged.update(tags)
+        self._head = position
+        self._events += events
 
     def _first_beyond(self, condition: AppendCondition) -> int | None:
         position = self._matches.get(id(condition))
@@ -202,7 +206,9 @@ def known_appends(connection: apsw.Connection, append_ids: list[str]) -> dict[st
     return {row[0]: Stored(Receipt(row[0], row[1], row[2]), row[3]) for row in rows}
 
 
-def _first_matches(connection: apsw.Connection, conditions: list[AppendCondition], head: int) -> dict[int, int]:
+def _first_matches(
+    connection: apsw.Connection, conditions: list[AppendCondition], head: int, mark: int
+) -> dict[int, int]:
     """The first committed position that refutes each condition, by the condition's `id()`; absent where none does.
 
     The conditions on one stream each, by far the commonest, share a statement for each set of types.
@@ -218,19 +224,20 @@ def _first_matches(connection: apsw.Connection, conditions: list[AppendCondition
         elif len(items) == 1 and len(items[0].tags) == 1:
             streams.setdefault(items[0].types, []).append(condition)
         else:
-            selects = position_selects(condition.query, condition.after, head, 1)
+            cut = parts(condition.after, head, mark)
+            selects = [select for part in cut for select in position_selects(condition.query, part, 1)]
             rows: Any = [row[0] for s in selects for row in connection.execute(s.sql, s.parameters)]
             if rows:
                 found[id(condition)] = min(rows)
     for types, several in streams.items():
-        select = stream_matches(types, [(c.query.items[0].tags[0], c.after) for c in several])
+        select = stream_matches(types, [(c.query.items[0].tags[0], c.after) for c in several], mark)
         rows = connection.execute(select.sql, select.parameters)
         found.update({id(c): row[0] for c, row in zip(several, rows, strict=True) if row[0] is not None})
     return found
 
 
 def _read_one(connection: apsw.Connection, position: int) -> Recorded:
-    row: Any = connection.execute(_SQL["read_all"], (position - 1, position, 1)).fetchone()
+    row: Any = connection.execute(_SQL["read_one"], (position,)).fetchone()
     return Recorded(*row)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from storied.errors import InvalidEvent, InvalidInput, InvalidQuery
@@ -56,6 +57,18 @@ class RefusalFacts(OpensStores):
                 await store.append([event(), other, event()])
             await store.append([event()])
             assert positions(await stored(store)) == [1]
+
+    async def test_two_events_of_one_append_have_two_ids(self, tmp_path: Path) -> None:
+        """One event given twice, or another under its id, refuses the whole append; no position is used."""
+        one = event(note=1)
+        other = msgspec.structs.replace(event(note=2), id=one.id)
+        async with self.open_store(tmp_path) as store:
+            for twice in ([one, one], [one, event(), other]):
+                with pytest.raises(InvalidEvent) as caught:
+                    await store.append(twice, append_id="one")
+                assert caught.value.code == "repeated-id"
+                assert "Nothing was stored" in str(caught.value)
+            assert (await store.receipt("one"), await store.head()) == (None, 0)
 
     @pytest.mark.parametrize("name", ["after", "until", "limit"])
     @pytest.mark.parametrize("value", NO_POSITIONS)

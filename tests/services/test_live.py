@@ -1,0 +1,231 @@
+"""Live answers: server-sent events that tell states, resume, and end with their client."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from storied.services import live
+from storied.services.queries import QueryService, query_service
+from storied.testing.waiting import eventually
+from tests.services import library as model
+from tests.services.asgi import Wire, scope_of
+from tests.services.library import Bought, Lent, Returned, Sold, Stained, library
+from tests.services.serving import served
+from tests.services.test_queries import get, stocked
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new store on each engine."""
+    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/app.db"
+
+
+class Told(msgspec.Struct):
+    """One event of a stream."""
+
+    event: str
+    id: int | None
+    data: Any
+
+
+class Listener:
+    """A client of one stream: what it was told, in order."""
+
+    def __init__(self) -> None:
+        self.wire = Wire(b"")
+        self.comments = 0
+        self._rest = b""
+
+    async def next(self) -> Told:
+        """The next event."""
+        async with asyncio.timeout(10):
+            while True:
+                block, found, rest = self._rest.partition(b"\n\n")
+                if not found:
+                    self._rest += await self.wire.chunks.get()
+                    continue
+                self._rest = rest
+                fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if not line.startswith(":"))
+                self.comments += block.startswith(b":")
+                if "event" in fields:
+                    number = int(fields["id"]) if "id" in fields else None
+                    return Told(fields["event"], number, msgspec.json.decode(fields["data"]))
+
+
+@asynccontextmanager
+async def listening(service: QueryService, target: str, **headers: str) -> AsyncIterator[Listener]:
+    """A client that listens to the stream at the target, and then goes."""
+    listener = Listener()
+    given = {"Accept": "text/event-stream"} | {n.replace("_", "-"): v for n, v in headers.items()}
+    wire = listener.wire
+    serving = asyncio.create_task(service(scope_of("GET", target, given), wire.receive, wire.send))
+    try:
+        yield listener
+    finally:
+        wire.gone.set()
+        async with asyncio.timeout(2):
+            await serving
+
+
+async def test_a_document_is_told_as_it_changes(url: str) -> None:
+    """First as it is, then whenever it has changed, each time whole and with its position."""
+    async with stocked(url) as (opened, service), listening(service, "/books/walden") as client:
+        first = await client.next()
+        assert (first.event, first.id, first.data["reader"]) == ("document", 5, None)
+        await opened.record(Lent(book="emma", reader="x"))
+        head = (await opened.record(Lent(book="walden", reader="r"))).position
+        second = await client.next()
+        assert (second.event, second.data["reader"]) == ("document", "r")
+        assert second.id == head
+        assert client.wire.sent.headers["content-type"] == "text/event-stream"
+        assert client.wire.sent.headers["cache-control"] == "no-store"
+
+
+async def test_a_document_that_goes_is_told(url: str) -> None:
+    """And that it comes again."""
+    async with stocked(url) as (opened, service), listening(service, "/books/walden") as client:
+        await client.next()
+        await opened.record(Sold(book="walden"))
+        assert (await client.next()) == Told("gone", 6, {"key": "walden"})
+        await opened.record(Bought(book="walden", author="thoreau", price=Decimal(3)))
+        assert (await client.next()).data["price"] == "3"
+
+
+async def test_a_stream_of_nothing_is_not_found(url: str) -> None:
+    """Unless the client has been here before: then it is told that the document is gone."""
+    async with stocked(url) as (_, service):
+        assert (await get(service, "/books/nobody", accept="text/event-stream")).status == 404
+        async with listening(service, "/books/nobody", last_event_id="3") as client:
+            assert (await client.next()).event == "gone"
+
+
+async def test_who_comes_back_is_told_the_present(url: str) -> None:
+    """Not before what it has seen, even where the view has yet to get there."""
+    async with stocked(url) as (opened, service):
+        head = (await opened.record(Lent(book="walden", reader="r"))).position
+        async with listening(service, "/books/walden", last_event_id=str(head)) as client:
+            assert (await client.next()).data["reader"] == "r"
+
+
+async def test_a_list_is_told_whole_and_then_what_changes(url: str) -> None:
+    """A document that changes, one that comes, one that leaves the filter, and one that is gone."""
+    async with stocked(url) as (opened, service), listening(service, "/books?reader.null=true&sort=price") as client:
+        whole = await client.next()
+        assert (whole.event, whole.id) == ("list", 5)
+        assert [book["book"] for book in whole.data] == ["a/b c", "walden", "persuasion"]
+        await opened.record(Lent(book="walden", reader="r"))
+        assert (await client.next()) == Told("gone", 6, {"key": "walden"})
+        await opened.record(Returned(book="walden"))
+        told = await client.next()
+        assert (told.event, told.id, told.data["notes"]) == ("document", 7, ["returned"])
+        await opened.record(Sold(book="persuasion"))
+        assert (await client.next()) == Told("gone", 8, {"key": "persuasion"})
+
+
+async def test_silence_is_broken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comment says that the stream lives, and keeps what lies between from closing it."""
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.05)
+    async with stocked(url) as (opened, service), listening(service, "/books/walden") as client:
+        await client.next()
+        await asyncio.sleep(0.3)
+        await opened.record(Lent(book="walden", reader="r"))
+        await client.next()
+        assert client.comments >= 3
+
+
+async def test_a_parked_document_is_told_as_such(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And that it goes on, once its handler is mended."""
+    async with stocked(url) as (opened, service), listening(service, "/books/emma") as client:
+        await client.next()
+        head = (await opened.record(Stained(book="emma"))).position
+        told = await client.next()
+        assert (told.event, told.data["status"]) == ("status", "parked")
+        assert str(head) in told.data["detail"]
+        monkeypatch.setattr(model, "broken", False)
+        await opened.retry(model.BookPage, "emma")
+        assert sorted([(await client.next()).event, (await client.next()).event]) == ["document", "status"]
+
+
+async def test_a_stream_waits_for_read_models_that_are_not_there(tmp_path: Path) -> None:
+    """It says that it has nothing yet, and then has it."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with query_service(library, url) as service, listening(service, "/books") as client:
+        assert (await client.next()).data["status"] == "unavailable"
+        async with library.open(url) as opened:
+            await opened.record(Bought(book="emma", author="austen", price=Decimal(1)))
+
+            async def has_emma() -> bool:
+                return "emma" in str((await client.next()).data)
+
+            await eventually(has_emma)
+
+
+@pytest.mark.parametrize("target", ["/books/emma?at=1", "/books?at=1", "/books?cursor=abc"])
+async def test_the_past_is_not_live(url: str, target: str) -> None:
+    """Nor is a page behind the first."""
+    async with stocked(url) as (_, service):
+        assert (await get(service, target, accept="text/event-stream")).status == 400
+
+
+async def test_an_id_that_is_none_is_refused(url: str) -> None:
+    """The client is told, before the stream begins."""
+    async with stocked(url) as (_, service):
+        answer = await get(service, "/books/emma", accept="text/event-stream", last_event_id="abc")
+        assert (answer.status, answer.json["code"]) == (400, "bad-header")
+
+
+async def test_questions_are_not_live(url: str) -> None:
+    """Who takes nothing but a stream is refused."""
+    async with stocked(url) as (_, service):
+        assert (await get(service, "/authors/austen/worth", accept="text/event-stream")).status == 406
+
+
+async def test_no_change_is_missed_by_one_who_comes_and_goes(tmp_path: Path) -> None:
+    """Under writes without a pause, with clients cut off at random: positions never go back, and the end is reached."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    chance = random.Random(5)
+    changes = 150
+    async with stocked(url) as (opened, service), served(service) as http:
+
+        async def write() -> int:
+            head = 0
+            for number in range(changes):
+                head = (await opened.record(Lent(book="walden", reader=f"r-{number}"))).position
+                await asyncio.sleep(0.005)
+            return head
+
+        async def follow(target: str) -> tuple[list[int], str]:
+            seen: list[int] = []
+            reader, last = "", ""
+            while reader != f"r-{changes - 1}":
+                headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+                left = chance.randrange(1, 12)
+                async with http.stream("GET", target, headers=headers) as answer:
+                    async for line in answer.aiter_lines():
+                        if line.startswith("id: "):
+                            last = line[4:]
+                            seen.append(int(last))
+                        elif line.startswith("data: ") and "walden" in line:
+                            data = msgspec.json.decode(line[6:])
+                            books = data if isinstance(data, list) else [data]
+                            reader = next((b["reader"] or "" for b in books if b["book"] == "walden"), reader)
+                            left -= 1
+                        if not left or reader == f"r-{changes - 1}":
+                            break
+            return seen, reader
+
+        async with asyncio.timeout(60):
+            head, *followed = await asyncio.gather(write(), follow("/books/walden"), follow("/books?author=thoreau"))
+        for seen, _ in followed:
+            assert seen == sorted(seen)
+            assert seen[-1] == head
+            assert len(set(seen)) > 10
