@@ -45,7 +45,7 @@ class _Field:
     def __init__(self, field: msgspec.structs.FieldInfo, parameters: tuple[str, ...]) -> None:
         self.name, self.key, self.type, self.required = field.name, field.encode_name, field.type, field.required
         self.parameter = next((name for name in (self.name, self.key) if name in parameters), None)
-        self.header = _header_of(field.type)
+        self.header = header_of(field.type)
         self.strict = holds_structs(field.type)
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(field.type)
 
@@ -215,7 +215,7 @@ def _converted(text: str, wanted: Any, *, parameter: str | None = None, header: 
         raise Unfit([Fault(fault.detail, parameter=parameter, header=header)]) from None
 
 
-def _header_of(wanted: Any) -> str | None:
+def header_of(wanted: Any) -> str | None:
     """The header that a field's type asks for, in lower case."""
     if typing.get_origin(wanted) is not typing.Annotated:
         return None

@@ -20,9 +20,12 @@ from storied.errors import InvalidQuery, RequestRefused, StoreError, UnknownOutc
 from storied.opened import OpenApp
 from storied.services.awaiting import wait_for_views
 from storied.services.binding import Binding
+from storied.services.changes import Changed, Told
+from storied.services.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health
 from storied.services.http import Header, Request, Response
+from storied.services.members import key_of_member
 from storied.services.preconditions import SAID, command_id_of, said_by
 from storied.services.routing import Router, parse_template
 from storied.services.service import Opening, Service
@@ -31,23 +34,6 @@ from storied.store.records import Receipt
 
 COMMAND_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 COOKIE_SECONDS = 24 * 60 * 60
-
-
-class Told(msgspec.Struct):
-    """One event that a command stored, as its sender is told: not its data, which is for those who may read it."""
-
-    position: int
-    id: str
-    type: str
-    tags: tuple[str, ...]
-
-
-class Changed(msgspec.Struct):
-    """What a command changed: `count` events, the last at `position`; without any, the position it was decided at."""
-
-    position: int
-    count: int
-    events: list[Told]
 
 
 class CommandService(Service[OpenApp]):
@@ -84,6 +70,7 @@ def command_service(
             template = parse_template(text, COMMAND_METHODS)
             service.router.add(template, CommandEndpoint(service, app, Binding(command, template)), command)
     add_health(service.router, gate, service.readied)
+    add_description(service.router, gate)
     return service
 
 
@@ -101,7 +88,7 @@ class CommandEndpoint:
 
     def __init__(self, service: CommandService, app: App, binding: Binding) -> None:
         self.service, self.app, self.binding = service, app, binding
-        self._key = key_of_member(app, binding)
+        self._key = key_of_member(app, binding.command, binding.template)
 
     async def __call__(self, request: Request) -> Response:
         """The answer to one request. Raises what the table of problems has."""
@@ -156,19 +143,6 @@ class CommandEndpoint:
             root = quote(request.root)
             headers.append((b"location", (root + "".join("/" + quote(part, safe="") for part in parts)).encode()))
         return headers
-
-
-def key_of_member(app: App, binding: Binding) -> str | None:
-    """The field that names what a POST to a collection creates, where a view serves the collection's members."""
-    template = binding.template
-    if template.method != "POST":
-        return None
-    members = [parse_template(text) for view in app.views.values() for text in app.routes[view]]
-    for member in members:
-        name = member.parameters[-1] if member.parameters else ""
-        if member.parts == (*template.parts, f"{{{name}}}") and name in binding.command.__struct_fields__:
-            return name
-    return None
 
 
 def position_cookie(request: Request, position: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -48,6 +49,15 @@ class Readiness(msgspec.Struct):
     reasons: list[str] = []
     views: list[ViewHealth] = []
     head: int | None = None
+
+
+class Ready(msgspec.Struct):
+    """What who asks for readiness is told; all but the status is for operators."""
+
+    status: Literal["ready", "not ready"]
+    reasons: list[str] | msgspec.UnsetType = msgspec.UNSET
+    head: int | msgspec.UnsetType | None = msgspec.UNSET
+    views: list[ViewHealth] | msgspec.UnsetType = msgspec.UNSET
 
 
 Readied = Callable[[], Awaitable[Readiness]]
@@ -112,9 +122,9 @@ class Health:
     async def ready(self, request: Request) -> Response:
         """Whether requests should be sent here; to operators also why not, and how each view is doing."""
         found = await self._checked()
-        body: dict[str, object] = {"status": "ready" if found.ready else "not ready"}
+        body = Ready("ready" if found.ready else "not ready")
         if is_operator(self.gate.access, request):
-            body |= {"reasons": found.reasons, "head": found.head, "views": found.views}
+            body = Ready(body.status, found.reasons, found.head, found.views)
         return Response(200 if found.ready else 503, msgspec.json.encode(body), [_JSON, _NO_STORE])
 
     async def metrics(self, request: Request) -> Response:

@@ -11,9 +11,10 @@ import re
 import secrets
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -50,6 +51,12 @@ def new_key(principal: str, roles: Iterable[str] = (), *, expires: float | None 
 class ApiKeys:
     """Verifies keys that `new_key` made, sent as ``Authorization: Bearer …`` or ``X-API-Key: …``."""
 
+    schemes: ClassVar[Mapping[str, Any]] = {
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    }
+    """How a client sends a key, as OpenAPI says it."""
+
     def __init__(self, keys: Iterable[ApiKey], *, clock: Callable[[], float] = time.time) -> None:
         self._keys = {key.id: key for key in keys}
         self._clock = clock
@@ -84,6 +91,7 @@ class Verifiers:
 
     def __init__(self, verifiers: Sequence[Verifier]) -> None:
         self._verifiers = tuple(verifiers)
+        self.schemes = {name: one for each in reversed(self._verifiers) for name, one in schemes_of(each).items()}
 
     async def verify(self, headers: CredentialHeaders) -> Principal | None:
         """As `Verifier` says; it refuses when one refused and none gave a principal."""
@@ -99,6 +107,12 @@ class Verifiers:
         if refusal is not None:
             raise refusal
         return None
+
+
+def schemes_of(verifier: Verifier) -> Mapping[str, Any]:
+    """How a client sends the credentials that the verifier reads: what its `schemes` say, or as bearer tokens."""
+    schemes: Mapping[str, Any] = getattr(verifier, "schemes", {"bearer": {"type": "http", "scheme": "bearer"}})
+    return schemes
 
 
 async def identify(verifier: Verifier | None, headers: CredentialHeaders) -> Principal | None:

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from storied.services.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readied, Readiness, add_health
 from storied.services.routing import Router
 from storied.services.service import Opening, Service
-
-HEALTH_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class Joined(Service[None]):
@@ -21,6 +20,7 @@ class Joined(Service[None]):
         super().__init__(_router(services), Opening(lambda: _all(services)), gate.settings, gate)
         self.gate, self._readied = gate, tuple(readied)
         add_health(self.router, gate, self.readied)
+        add_description(self.router, gate)
 
     async def readied(self) -> Readiness:
         """Ready when all are."""
@@ -35,15 +35,8 @@ class Joined(Service[None]):
 
 
 def _router(services: Sequence[Service[Any]]) -> Router:
-    """All routes; of open ones that several services have, the first."""
-    router = Router()
-    seen: set[str] = set()
-    for route in (route for service in services for route in service.router.routes):
-        if route.open and (route.template.path in HEALTH_PATHS or route.template.text in seen):
-            continue
-        seen.add(route.template.text)
-        router.add(route.template, route.endpoint, route.subject, open=route.open)
-    return router
+    """All routes but the open ones: those are about one service, and have to be about all."""
+    return Router([route for service in services for route in service.router.routes if not route.open])
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from storied.errors import DefinitionError
 from storied.opened import OpenApp
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
+from storied.services.description import add_description
 from storied.services.documents import DocumentEndpoint
 from storied.services.express import Express
 from storied.services.gate import Gate
@@ -95,6 +96,7 @@ def query_service(
     for template, endpoint, subject in routes + [one for one in histories if _shape(one[0]) not in taken]:
         service.router.add(template, endpoint, subject)
     add_health(service.router, gate, service.readied)
+    add_description(service.router, gate)
     express.open_for(service.router)
     return service
 

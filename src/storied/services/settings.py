@@ -57,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Requests a second that a principal, or an address without one, may go on sending; 0 is as many as it likes."""
     burst: int = 100
     """Requests that it may send at once."""
+    public_description: bool = False
+    """Whether everybody may see ``/openapi.json`` and ``/docs`` where a credential is asked for."""
     access_log: bool = False
     """Whether each request is logged, as JSON, by the logger ``storied.access``."""
     tracing: bool = False

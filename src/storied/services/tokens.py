@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -56,6 +56,9 @@ class JwtVerifier:
     *issuer* and *audience* are required to be what is given here; None accepts any. Roles are in the claim *roles*
     (``realm_access.roles`` is a path), as a list or as words in one text.
     """
+
+    schemes: ClassVar[Mapping[str, Any]] = {"jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    """How a client sends a token, as OpenAPI says it."""
 
     def __init__(
         self,
