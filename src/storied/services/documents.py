@@ -8,6 +8,7 @@ from typing import Any
 from storied.app import App
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
+from storied.errors import KeyParked
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.services.asking import (
@@ -51,9 +52,15 @@ class DocumentEndpoint:
         if wants_stream(request):
             return await self._stream(request, key, at, visible)
         then = then_of(request, self.service, at)
-        shown, more = await fresh(
-            request, self.service.opening.value, then, lambda then: texts.document(self.view, key, then)
-        )
+        try:
+            shown, more = await fresh(
+                request, self.service.opening.value, then, lambda then: texts.document(self.view, key, then)
+            )
+        except KeyParked:  # which only those may hear of who may see the document
+            if not visible or sees(texts, self.projector, await texts.document(self.view, key), visible):
+                raise
+            nothing = await texts.document(self.view, "", then)  # as if it were not there
+            raise absent(nothing.position) from None
         if shown.document is None or not sees(texts, self.projector, shown, visible):
             raise absent(shown.position)
         if shown.held is not None:
