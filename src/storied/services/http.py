@@ -163,6 +163,9 @@ class Request:
         """
         if self._query is None:
             text: bytes = self.scope.get("query_string", b"")
+            if not text:
+                self._query = ()
+                return self._query
             try:
                 pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
             except ValueError:

@@ -91,7 +91,9 @@ class Verifiers:
 
     def __init__(self, verifiers: Sequence[Verifier]) -> None:
         self._verifiers = tuple(verifiers)
-        self.schemes = {name: one for each in reversed(self._verifiers) for name, one in schemes_of(each).items()}
+        self.schemes: dict[str, Any] = {}
+        for verifier in self._verifiers:
+            self.schemes = {**self.schemes, **schemes_of(verifier)}
 
     async def verify(self, headers: CredentialHeaders) -> Principal | None:
         """As `Verifier` says; it refuses when one refused and none gave a principal."""
