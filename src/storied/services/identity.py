@@ -83,7 +83,8 @@ class ApiKeys:
             raise unauthenticated("This key is not one of ours")
         if key.expires is not None and self._clock() >= key.expires:
             raise unauthenticated("This key has expired")
-        return Principal(key.principal, key.roles, {"key": key.id})
+        ends = {} if key.expires is None else {"exp": key.expires}
+        return Principal(key.principal, key.roles, {"key": key.id, **ends})
 
 
 class Verifiers:
@@ -91,7 +92,9 @@ class Verifiers:
 
     def __init__(self, verifiers: Sequence[Verifier]) -> None:
         self._verifiers = tuple(verifiers)
-        self.schemes = {name: one for each in reversed(self._verifiers) for name, one in schemes_of(each).items()}
+        self.schemes: dict[str, Any] = {}
+        for verifier in self._verifiers:
+            self.schemes = {**self.schemes, **schemes_of(verifier)}
 
     async def verify(self, headers: CredentialHeaders) -> Principal | None:
         """As `Verifier` says; it refuses when one refused and none gave a principal."""

@@ -26,7 +26,7 @@ from storied.services.history import Entry
 from storied.services.members import key_of_member
 from storied.services.parameters import Parameter
 from storied.services.routing import Route
-from storied.services.schemas import PREFIX, Schema, Schemas
+from storied.services.schemas import PREFIX, Schema, Schemas, describable
 from storied.services.security import Security
 from storied.services.settings import Settings
 
@@ -47,8 +47,9 @@ class Operations:
         subjects = dict.fromkeys(route.subject for route in self.routes)
         commands = [one for one in subjects if isinstance(one, type) and issubclass(one, Command)]
         views = [one for one in subjects if isinstance(one, type) and issubclass(one, View)]
-        returns = [query.returns for query in app.queries.values() if query.function in subjects]
-        received: list[Any] = [Ready, *views, *returns]
+        asked = [query for query in app.queries.values() if query.function in subjects]
+        self._returns = {query.function: describable(query.returns) for query in asked}
+        received: list[Any] = [Ready, *views, *self._returns.values()]
         received += [Entry] if views else []
         received += [Changed] if commands else []
         self._schemas = Schemas(commands, received)
@@ -148,7 +149,7 @@ class Operations:
         given = parameters.in_path(inside, {one.name: one.type for one in query.parameters})
         given += [*parameters.of_query(query, inside), *parameters.shared(*parameters.READ)]
         operation = self._operation(route, "Query", subject.__name__, [subject.__doc__], given)
-        return with_answers(operation, self._read("The answer.", self._schemas.received(query.returns)))
+        return with_answers(operation, self._read("The answer.", self._schemas.received(self._returns[subject])))
 
     def _open(self, route: Route) -> Operation:
         """What operators ask, and what describes the service."""
@@ -178,7 +179,8 @@ class Operations:
         if self.security.schemes:
             operation["security"] = self.security.of(route)
         limited = self.settings.rate > 0 and not route.open
-        for status, response in problem_responses(kind, secured=self.security.asks, limited=limited).items():
+        secured = self.security.asks or route.template.path == "/metrics"  # which is for operators, whoever asks
+        for status, response in problem_responses(kind, secured=secured, limited=limited).items():
             self.responses[f"{kind}{status}"] = response
             operation["responses"][status] = {"$ref": f"#/components/responses/{kind}{status}"}
         return operation

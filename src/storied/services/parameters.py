@@ -19,17 +19,21 @@ Parameter = dict[str, Any]
 _LEGIBLE = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 _TRUE: Schema = {"type": "string", "enum": ["true"]}
+_TIME = (
+    "[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?"
+    "(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
 AT: Schema = {
     "type": "string",
     "anyOf": [
         {"title": "A position", "pattern": "^[0-9]{1,18}$"},
         {"title": "A time at which it was recorded", "format": "date-time"},
         {"title": "A day, from its beginning in UTC", "format": "date"},
-        {"title": "A time at which it happened", "pattern": "^occurred:[0-9]{4}-[0-9]{2}-[0-9]{2}"},
+        {"title": "A time at which it happened", "pattern": f"^occurred:{_TIME}$"},
     ],
     "examples": ["17"],
 }
-POSITIONS: Schema = {"type": "string", "pattern": '^"[0-9]{1,18}"(, *"[0-9]{1,18}")*$', "examples": ['"17"']}
+POSITION: Schema = {"type": "string", "pattern": '^"[0-9]{1,18}"$', "examples": ['"17"']}
 
 
 def parameter(place: str, name: str, description: str, schema: Schema, *, required: bool = False) -> Parameter:
@@ -72,7 +76,7 @@ SHARED: dict[str, Parameter] = {
     "If-Match": header(
         "If-Match",
         "A position, in quotes: the command is stored only if nothing that it rests on has happened after it.",
-        POSITIONS,
+        POSITION,
     ),
     "PreferViews": header(
         "Prefer",
@@ -98,7 +102,7 @@ SHARED: dict[str, Parameter] = {
     "Last-Event-ID": header(
         "Last-Event-ID",
         "Of a stream: the id of the last event that was seen, as a browser sends it when it connects again.",
-        {"type": "string", "pattern": "^[0-9]{0,18}$", "examples": ["17"]},
+        {"type": "string", "examples": ["17"]},
     ),
     "At": parameter("query", "at", "Answers from the past: a position, a time, a day, or `occurred:` and a time.", AT),
     "Cursor": parameter("query", "cursor", "Where to go on: what the Link header told.", {"type": "string"}),

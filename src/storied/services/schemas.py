@@ -108,6 +108,15 @@ class Schemas:
         return changed(schema, rename)
 
 
+def describable(hint: Any) -> Any:
+    """The type, or `Any` where msgspec cannot tell its values apart, and so has no schema for it."""
+    try:
+        mi.type_info(hint)
+    except (TypeError, NameError):
+        return Any
+    return hint
+
+
 def changed(schema: Schema, change: Callable[[Schema], None]) -> Schema:
     """A copy of the schema in which *change* has seen each schema."""
     copied = copy.deepcopy(schema)
@@ -152,11 +161,11 @@ def text_schema(hint: Any) -> Schema:
 
 def inlined(hint: Any) -> Schema:
     """The schema of a type whose text is converted, without components; any text where it would need them."""
-    [schema], components = _components([hint], {})
+    [schema], components = _components([describable(hint)], {})
     if "$ref" in schema:
         schema = components[schema["$ref"].removeprefix(PREFIX)]
     schema = changed(schema, lambda node: None)
-    if schema.get("type") == "object" or names_in(schema):
+    if schema.get("type") == "object" or names_in(schema) or not schema:
         return {"type": "string"}
     given = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
     if len(given) == 1:
