@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from tests.services.sides import Side, apart
 
-CLIENTS, PAIRS = 16, 1_000
+CLIENTS = 16
+PAIRS = int(os.environ.get("STORIED_PAIRS", "1000"))
+"""How many times something is written and read back; ten thousand take a minute."""
 
 
 class Author:

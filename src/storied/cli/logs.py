@@ -26,3 +26,6 @@ def log_to_stderr() -> None:
     handler.setFormatter(_Lines("%(levelname)s %(name)s: %(message)s"))
     root.addHandler(handler)
     logging.getLogger("storied").setLevel(logging.INFO)
+    logging.getLogger("uvicorn").setLevel(
+        logging.ERROR
+    )  # it warns of each request that is no HTTP, as often as one comes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from storied.engines.sqlite.reading import SqliteReadModels
 from storied.errors import StoreClosed, StoreUnavailable
 from storied.store.documents import ReadModels
 from storied.store.port import EventStore
+
+AGAIN_SECONDS = 1.0
+"""How long a log that could not be opened is let be."""
 
 
 @asynccontextmanager
@@ -50,6 +54,7 @@ class LateLog:
         self._closing: Callable[[], Awaitable[None]] | None = None
         self._turn = asyncio.Lock()
         self._closed = False
+        self._failure: tuple[float, StoreUnavailable] | None = None
 
     async def __call__(self) -> EventStore:
         """The log, open. Raises `StoreUnavailable`."""
@@ -73,15 +78,22 @@ class LateLog:
         if self._closed:
             raise StoreClosed
         found = _file_at(self._path)
+        if self._failure is not None and time.monotonic() - self._failure[0] < AGAIN_SECONDS:
+            raise self._failure[1]
         if found is None:
             raise StoreUnavailable(
                 f"the log is not at {self._path}. What is asked of the past needs it, what is asked of the present "
                 "does not. Bring the log back, or ask without at=.",
                 code="no-log",
             )
-        async with AsyncExitStack() as stack:
-            self._store = await stack.enter_async_context(open_log(self._url, clock=self._clock))
-            self._file, self._closing = found, stack.pop_all().aclose
+        try:
+            async with AsyncExitStack() as stack:
+                self._store = await stack.enter_async_context(open_log(self._url, clock=self._clock))
+                self._file, self._closing = found, stack.pop_all().aclose
+        except StoreUnavailable as error:
+            self._failure = time.monotonic(), error
+            raise
+        self._failure = None
 
     async def _let_go(self) -> None:
         closing, self._closing, self._store = self._closing, None, None

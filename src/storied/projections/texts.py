@@ -51,8 +51,11 @@ class TextViews:
             raise DefinitionError(f"{name} is not a view of this app. Register it with @app.view().")
         return projector
 
-    async def document(self, view: type[View], key: str, then: Then = NOW) -> Shown:
-        """The document with this key. Raises `NotCaughtUp`, `KeyParked` and `StoreUnavailable`."""
+    async def document(self, view: type[View], key: str, then: Then = NOW, *, recent: bool = False) -> Shown:
+        """The document with this key; a *recent* one may be as it was some milliseconds ago.
+
+        Raises `NotCaughtUp`, `KeyParked` and `StoreUnavailable`.
+        """
         projector = self.projector(view)
         if then.at is not None:
             query = stream_query(projector, key)
@@ -62,7 +65,7 @@ class TextViews:
                 text = await document_at(store, projector, key, query, moment_then)
                 return Shown(None if text is None else text.encode(), moment_then.position, store.identity)
         if then.at is None and then.after is None:
-            shown = self.documents.peek(projector.table, key)
+            shown = self.documents.peek(projector.table, key, recent=recent)
             if shown is not None:
                 return shown
         asked = Question(lambda documents: documents.get(projector.table, key), key, then)

@@ -56,8 +56,8 @@ async def fresh(
 
 
 def answer(request: Request, body: bytes, position: int | None, *more: Header) -> Response:
-    """The body with its entity tag; without the body when the client has it."""
-    tag = tag_of(body)
+    """The body with its entity tag; without the body when the client has it. A page with another link is another."""
+    tag = tag_of(body + b"".join(value for name, value in more if name == b"link"))
     headers = [PRIVATE, (b"etag", tag), *more]
     if position is not None:
         headers.append((b"storied-position", b"%d" % position))

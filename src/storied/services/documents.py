@@ -54,7 +54,10 @@ class DocumentEndpoint:
         then = then_of(request, self.service, at)
         try:
             shown, more = await fresh(
-                request, self.service.opening.value, then, lambda then: texts.document(self.view, key, then)
+                request,
+                self.service.opening.value,
+                then,
+                lambda then: texts.document(self.view, key, then, recent=True),
             )
         except KeyParked:  # which only those may hear of who may see the document
             if not visible or sees(texts, self.projector, await texts.document(self.view, key), visible):

@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from types import FrameType
 from typing import Any
 
@@ -77,8 +78,8 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
-                timeout_keep_alive=int(settings.idle_seconds),
-                timeout_graceful_shutdown=int(settings.drain_seconds),
+                timeout_keep_alive=ceil(settings.idle_seconds),
+                timeout_graceful_shutdown=ceil(settings.drain_seconds),
             )
         )
         self._service, self._gate, self._tell = service, gate, started

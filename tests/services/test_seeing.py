@@ -1,0 +1,200 @@
+"""Who sees what: rules about views, held against each document, by whichever door it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from storied import EVERYONE, App, Event, Id, OpenApp, Reader, View, on
+from storied.services.identity import ApiKeys, new_key
+from storied.services.queries import QueryService, query_service
+from storied.services.settings import Settings
+from tests.services.asgi import Sent, ask
+from tests.services.test_live import Told, listening
+
+
+class Placed(Event):
+    order: Id
+    customer: str
+    total: int = 1
+
+
+class Moved(Event):
+    order: Id
+    customer: str
+
+
+class Order(View, indexes=["customer", "total"]):
+    order: Id
+    customer: str = ""
+    total: int = 0
+
+    @on
+    def placed(self, event: Placed) -> None:
+        self.customer, self.total = event.customer, event.total
+
+    @on
+    def moved(self, event: Moved) -> None:
+        self.customer = event.customer
+
+
+class Profile(View):
+    customer: Id
+    orders: int = 0
+
+    @on(key="customer")
+    def placed(self, event: Placed) -> None:
+        self.orders += 1
+
+
+class Notice(View):
+    order: Id
+
+    @on
+    def placed(self, event: Placed) -> None:
+        """Shows nothing but that there is an order."""
+
+
+ANNA, ANNA_KEY = new_key("anna", ["customer"])
+BEN, BEN_KEY = new_key("ben", ["customer"])
+CLERK, CLERK_KEY = new_key("clara", ["clerk"])
+
+
+def make_app() -> App:
+    """Customers see their own, clerks see everything, and notices are for everybody."""
+    app = App("orders")
+    app.view("GET /orders/{order}", "GET /orders", "GET /customers/{customer}/orders")(Order)
+    app.view("GET /profiles/{customer}", "GET /profiles")(Profile)
+    app.view("GET /notices/{order}")(Notice)
+
+    @app.query("GET /orders/{order}/customer")
+    async def customer_of(views: Reader, order: str) -> str | None:
+        found = await views.get(Order, order)
+        return found.customer if found else None
+
+    app.allow(Order, to="customer", where=lambda principal: {"customer": principal.id})
+    app.allow(Order, to="clerk")
+    app.allow(Profile, to="customer", where=lambda principal: {"customer": principal.id})
+    app.allow(Notice, to=EVERYONE)
+    app.allow(customer_of, to="clerk")
+    app.verifier = ApiKeys([ANNA_KEY, BEN_KEY, CLERK_KEY])
+    return app
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[tuple[OpenApp, QueryService]]:
+    """Orders of two customers, and their query service."""
+    app, url = make_app(), f"sqlite:///{folder}/app.db"
+    async with app.open(url) as opened:
+        placed = [Placed(order=f"{who}-{n}", customer=who, total=n) for who in ("anna", "ben") for n in (1, 2)]
+        head = (await opened.record(*placed)).position
+        for view in app.views.values():
+            await opened.wait(view, head)
+        async with query_service(app, url, settings=Settings()) as service:
+            yield opened, service
+
+
+async def get(service: QueryService, target: str, key: str | None, **headers: str) -> Sent:
+    """The answer to the holder of the key."""
+    credential = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return await ask(service, "GET", target, headers=credential | {n.replace("_", "-"): v for n, v in headers.items()})
+
+
+@pytest.mark.parametrize("door", ["", "?at=4", "/history"])
+async def test_a_document_of_another_is_as_one_that_is_not_there(tmp_path: Path, door: str) -> None:
+    """Now, in the past, and in its history: the same 404, but for the id of the request."""
+    async with serving(tmp_path) as (_, service):
+        assert (await get(service, f"/orders/anna-1{door}", ANNA)).status == 200
+        assert (await get(service, f"/orders/anna-1{door}", CLERK)).status == 200
+        forbidden = await get(service, f"/orders/anna-1{door}", BEN)
+        absent = await get(service, f"/orders/nobody-1{door}", BEN)
+        assert forbidden.status == 404
+        told = [{k: v for k, v in answer.json.items() if k != "request_id"} for answer in (forbidden, absent)]
+        assert told[0] == told[1]
+
+
+async def test_a_tag_does_not_tell_of_what_is_not_seen(tmp_path: Path) -> None:
+    """Who guesses the tag of another's document gets the 404 all the same."""
+    async with serving(tmp_path) as (_, service):
+        tag = (await get(service, "/orders/anna-1", ANNA)).headers["etag"]
+        assert (await get(service, "/orders/anna-1", ANNA, if_none_match=tag)).status == 304
+        assert (await get(service, "/orders/anna-1", BEN, if_none_match=tag)).status == 404
+
+
+@pytest.mark.parametrize("door", ["", "&at=4"])
+async def test_a_list_holds_what_is_seen_and_no_more(tmp_path: Path, door: str) -> None:
+    """Whatever it is filtered by, ordered by, or which page is asked for."""
+    async with serving(tmp_path) as (_, service):
+
+        async def seen(query: str, key: str) -> list[str]:
+            answer = await get(service, f"/orders?{query}{door}", key)
+            assert answer.status == 200, answer.body
+            return [one["order"] for one in answer.json]
+
+        assert await seen("limit=9", CLERK) == ["anna-1", "anna-2", "ben-1", "ben-2"]
+        assert await seen("limit=9", ANNA) == ["anna-1", "anna-2"]
+        assert await seen("customer=ben", ANNA) == []
+        assert await seen("customer.ge=a&sort=-total", ANNA) == ["anna-2", "anna-1"]
+        assert [one["order"] for one in (await get(service, "/customers/ben/orders", CLERK)).json] == ["ben-1", "ben-2"]
+        assert (await get(service, "/customers/ben/orders", ANNA)).json == []
+        first = await get(service, "/orders?limit=1", CLERK)
+        cursor = first.headers["link"].partition("cursor=")[2].partition(">")[0]
+        other = await get(service, f"/orders?limit=9&cursor={cursor}{door}", ANNA)
+        assert (other.status, other.json["code"]) == (400, "bad-cursor")  # it is one of another question
+
+
+async def test_a_rule_may_name_the_key(tmp_path: Path) -> None:
+    """A list then has at most the one document."""
+    async with serving(tmp_path) as (_, service):
+        assert (await get(service, "/profiles/anna", ANNA)).json == {"customer": "anna", "orders": 2}
+        assert (await get(service, "/profiles/ben", ANNA)).status == 404
+        assert (await get(service, "/profiles", ANNA)).json == [{"customer": "anna", "orders": 2}]
+        assert (await get(service, "/profiles", CLERK)).status == 403
+
+
+async def test_a_stream_tells_what_is_seen_and_no_more(tmp_path: Path) -> None:
+    """A document that becomes another's is gone, and one that becomes one's own appears."""
+    key = {"Authorization": f"Bearer {ANNA}"}
+    async with serving(tmp_path) as (opened, service):
+        assert (await get(service, "/orders/ben-1", ANNA, accept="text/event-stream")).status == 404
+        async with listening(service, "/orders/anna-1", **key) as one, listening(service, "/orders", **key) as several:
+            assert (await one.next()).data["order"] == "anna-1"
+            assert [order["order"] for order in (await several.next()).data] == ["anna-1", "anna-2"]
+            await opened.record(Moved(order="anna-1", customer="ben"))
+            assert await one.next() == await several.next() == Told("gone", 5, {"key": "anna-1"})
+            await opened.record(Moved(order="ben-2", customer="anna"))
+            assert (await several.next()).data["order"] == "ben-2"
+
+
+async def test_who_does_not_say_who_they_are_sees_what_everybody_may(tmp_path: Path) -> None:
+    """And is asked for a credential for the rest."""
+    async with serving(tmp_path) as (_, service):
+        assert (await get(service, "/notices/ben-1", None)).status == 200
+        for target in ("/orders/anna-1", "/orders", "/orders/anna-1/history", "/orders/anna-1/customer"):
+            assert (await get(service, target, None)).status == 401
+
+
+async def test_a_question_is_for_whom_it_is_allowed(tmp_path: Path) -> None:
+    """What it reads on the way is its own business."""
+    async with serving(tmp_path) as (_, service):
+        assert (await get(service, "/orders/ben-1/customer", CLERK)).json == "ben"
+        assert (await get(service, "/orders/ben-1/customer", ANNA)).status == 403
+
+
+async def test_a_service_below_a_prefix_serves_the_same(tmp_path: Path) -> None:
+    """Mounted, with its links relative to where they were asked for."""
+    app = App("mounted")
+    app.view("GET /orders/{order}", "GET /orders")(Order)
+    async with app.open("memory://") as opened:
+        await opened.wait(Order, (await opened.record(Placed(order="a/1", customer="c"))).position)
+        await opened.wait(Order, (await opened.record(Placed(order="b", customer="c"))).position)
+        async with query_service(app, opened) as service:
+            alone = await ask(service, "GET", "/orders/b")
+            below = await ask(service, "GET", "/shop/orders/b", root_path="/shop")
+            assert (below.status, below.body, below.headers["etag"]) == (200, alone.body, alone.headers["etag"])
+            assert (await ask(service, "GET", "/shop/orders/a%2F1", root_path="/shop")).json["order"] == "a/1"
+            page = await ask(service, "GET", "/shop/orders?limit=1", root_path="/shop")
+            assert page.headers["link"].startswith("<?limit=1&cursor=")
