@@ -62,6 +62,13 @@ def test_without_authentication_it_says_so(shell: Shell) -> None:
     assert "! no authentication" in shell("serve", "--check", "--port", "0").out
 
 
+def test_rules_without_a_verifier_are_pointed_out(shell: Shell) -> None:
+    """They let nobody in but everybody."""
+    done = shell("serve", "tests.cli.guarded:unverified", "--check", "--port", "0")
+    assert "only what is for EVERYONE is open" in done.out
+    assert "no authentication" not in shell("serve", "tests.cli.guarded:app", "--check", "--port", "0").out
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example"])
 def test_an_address_that_others_reach_needs_a_verifier(shell: Shell, host: str) -> None:
     """Nothing was bound before that was looked at."""
