@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -58,6 +58,8 @@ class Opening(Generic[S]):
         self._ready: asyncio.Future[S] | None = None
         self._stop = asyncio.Event()
         self._closed = False
+        self.is_open = False
+        """Whether `value` gives something."""
 
     async def get(self) -> S:
         """What was opened. Raises as the opening does; then the next call tries again."""
@@ -71,19 +73,13 @@ class Opening(Generic[S]):
     @property
     def value(self) -> S:
         """What was opened before. Raises `StoreClosed` when nothing is open."""
-        if self._ready is None or not self._ready.done() or self._closed:
+        if not self.is_open or self._ready is None:
             raise StoreClosed
         return self._ready.result()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether `value` gives something."""
-        ready = self._ready
-        return not self._closed and ready is not None and ready.done() and not ready.exception()
-
     async def aclose(self) -> None:
         """Closes it for good. Idempotent."""
-        self._closed = True
+        self._closed, self.is_open = True, False
         self._stop.set()
         if self._owner is not None:
             await asyncio.wait([self._owner])
@@ -94,6 +90,7 @@ class Opening(Generic[S]):
         try:
             async with self._opening() as value:
                 ready.set_result(value)
+                self.is_open = not self._closed
                 await self._stop.wait()
         except BaseException as error:
             if ready.done():
@@ -160,10 +157,6 @@ class Service(Generic[S]):
         request = Request(scope, receive, body_limit=self.settings.body_limit, body_deadlines=self._body_deadlines)
         began = perf_counter()
         self.pipeline.start(request)
-        await self._respond(request, send, began)
-
-    async def _respond(self, request: Request, send: Send, began: float) -> None:
-        """Answers a request that was started, and hears it out."""
         status = 500
         error: BaseException | None = None
         try:
@@ -175,11 +168,13 @@ class Service(Generic[S]):
             status = answer.status
             if request.request_id:
                 answer.headers = [*answer.headers, (b"x-request-id", request.request_id.encode("latin-1"))]
-            with suppress(OSError):  # the client may have gone
+            try:
                 if isinstance(answer, Response):
                     await send_response(answer, send, head=request.method == "HEAD")
                 else:
                     await send_stream(answer, request, send, self._ending)
+            except OSError:  # the client has gone
+                pass
         except BaseException as raised:
             error = raised
             raise
@@ -192,7 +187,7 @@ class Service(Generic[S]):
             return self._options(request)
         route, request.path_params = self.router.match(request.method, request.segments)
         request.route = route.template.path
-        task = self._deadlines.begin()
+        task = request.task = self._deadlines.begin()
         try:
             await self.pipeline.admit(request, route)
             if not self.opening.is_open and not route.open:
