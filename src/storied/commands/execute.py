@@ -194,10 +194,12 @@ class Executor:
 
         basis = self._loader.at_hand(boundary) or await self._loader.load(boundary)
         if basis.warm:
-            with suppress(Exception):
+            try:
                 events = decide()
-                if events:
-                    return events, basis
+            except Exception:  # what the store says may be otherwise
+                events = ()
+            if events:
+                return events, basis
             self._doubt(boundary)
             basis = await self._loader.load(boundary)
         return decide(), basis

@@ -186,6 +186,8 @@ def _loads(parameter: Parameter, command: Command) -> list[Loaded]:
     if spec.tag is None:
         return [Loaded(parameter.name, spec, None)]
     value = getattr(command, parameter.name)
+    if value.__class__ is str and parameter.kind == "entity":
+        return [Loaded(parameter.name, spec, value)]
     if value is None:
         return []
     several = isinstance(value, (list, tuple, set, frozenset))
