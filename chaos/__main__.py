@@ -1,22 +1,25 @@
-"""``./dev chaos [kill|fsync|cancel] …``: injects faults and looks for what was lost or doubled; 1 when anything was."""
+"""``./dev chaos [kill|fsync|cancel|read|http] …``: injects faults and looks for what broke; 1 when anything did."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from chaos import cancel, fsync, kill
+from chaos import cancel, fsync, http, kill, reading
 from chaos.reporting import Progress
 
 
 def main() -> int:
     """Runs the campaigns that were asked for, all of them unless told otherwise."""
     parser = argparse.ArgumentParser(prog="./dev chaos", description="Inject faults and look for what was lost.")
-    parser.add_argument("campaigns", nargs="*", metavar="CAMPAIGN", help="kill, fsync, cancel (default: all)")
+    every = ("kill", "fsync", "cancel", "read", "http")
+    parser.add_argument("campaigns", nargs="*", metavar="CAMPAIGN", help=f"{', '.join(every)} (default: all)")
     parser.add_argument("--cycles", type=int, default=300, help="kills (default 300)")
+    parser.add_argument("--pairs", type=int, default=10_000, help="writes that are read back (default 10,000)")
+    parser.add_argument("--examples", type=int, default=300, help="random requests for each operation (default 300)")
     parser.add_argument("--seed", type=int, default=1, help="where randomness starts (default 1)")
     options = parser.parse_args()
-    unknown = set(options.campaigns) - {"kill", "fsync", "cancel"}
+    unknown = set(options.campaigns) - set(every)
     if unknown:
         parser.error(f"there is no campaign {', '.join(sorted(unknown))}.")
     broken: list[str] = []
@@ -29,6 +32,12 @@ def main() -> int:
     if wants(options, "cancel"):
         cancelled = cancel.campaign(Progress("cancel"))
         broken += report("cancel", cancelled.sentence(), cancelled.violations)
+    if wants(options, "read"):
+        read = reading.campaign(options.pairs, options.pairs // 500, Progress("read"))
+        broken += report("read", read.sentence(), read.violations)
+    if wants(options, "http"):
+        asked = http.campaign(options.examples, options.seed, Progress("http"))
+        broken += report(f"http (seed {options.seed})", asked.sentence(), asked.violations)
     return 1 if broken else 0
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos import cancel, fsync, kill
+from chaos import cancel, fsync, http, kill, reading
 from chaos.reporting import Progress
 
 QUIET = Progress("", silent=True)
@@ -30,3 +30,17 @@ def test_nothing_is_left_behind_by_a_cancellation() -> None:
     result = cancel.campaign(QUIET)
     assert not result.violations
     assert result.cancellations > 20
+
+
+def test_nobody_reads_less_than_they_have_written() -> None:
+    """Over three processes, one of which is killed on the way, each write is read back."""
+    result = reading.campaign(320, 1, QUIET)
+    assert not result.violations
+    assert result.pairs == 320
+
+
+def test_the_services_are_as_they_describe_themselves() -> None:
+    """Requests made from the description, right and wrong ones, are answered as it says; none makes a server fail."""
+    result = http.campaign(5, 1, QUIET)
+    assert not result.violations, "\n".join(result.violations)
+    assert {200, 201, 400, 404, 422} <= result.by_status.keys()

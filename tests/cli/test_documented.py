@@ -33,8 +33,9 @@ EXAMPLES = {
     "serve": ["--port", "0", "--check"],
     "work": ["--check"],
     "keys": ["new", "anna"],
+    "openapi": [],
 }
-STORELESS = {"keys"}
+STORELESS = {"keys", "openapi"}
 NAMES = [verb.name for verb in VERBS]
 
 

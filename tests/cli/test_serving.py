@@ -4,6 +4,8 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from storied.cli.keys import add_entry
 from storied.services.identity import ApiKeys, keys_file_entry, new_key
 from tests.cli.conftest import Shell
+from tests.docs.pages import ROOT
 
 
 def test_one_process_runs_everything_unless_told_otherwise(shell: Shell) -> None:
@@ -57,6 +60,13 @@ def test_a_worker_says_what_it_works_on(shell: Shell) -> None:
 def test_without_authentication_it_says_so(shell: Shell) -> None:
     """Everybody on this machine is let in."""
     assert "! no authentication" in shell("serve", "--check", "--port", "0").out
+
+
+def test_rules_without_a_verifier_are_pointed_out(shell: Shell) -> None:
+    """They let nobody in but everybody."""
+    done = shell("serve", "tests.cli.guarded:unverified", "--check", "--port", "0")
+    assert "only what is for EVERYONE is open" in done.out
+    assert "no authentication" not in shell("serve", "tests.cli.guarded:app", "--check", "--port", "0").out
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example"])
@@ -163,3 +173,26 @@ def test_settings_come_from_a_file(shell: Shell, tmp_path: Path) -> None:
     assert told.json["authentication"] is True
     (folder / "s.json").write_text(json.dumps({"rate": 5, "drain_delay": 0.0}), encoding="utf-8")
     assert shell("serve", "--check", "--port", "0", "--config", "etc/s.json", "--json").code == 0
+
+
+@pytest.mark.parametrize("words", [["serve", "--check", "--port", "0"], ["serve", "--config", "jwt.toml", "--check"]])
+def test_what_an_extra_brings_is_named_when_it_is_missing(shell: Shell, tmp_path: Path, words: list[str]) -> None:
+    """With what to install; all other verbs work without."""
+    (tmp_path / "key").write_bytes(b"s" * 40)
+    (tmp_path / "jwt.toml").write_text('[jwt]\nalgorithms = ["HS256"]\nsecret = "key"\n', encoding="utf-8")
+    missing = "uvicorn httptools opentelemetry" if "--port" in words else "jwt cryptography opentelemetry"
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing.split()}));"
+        "from storied.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert "pip install 'storied[" in done.stderr
+    assert run("stats").returncode == 0
+    assert run("work", "--check").returncode == 0

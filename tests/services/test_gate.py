@@ -205,3 +205,36 @@ async def test_a_request_that_takes_too_long_ends() -> None:
 
 def _as(key: str) -> Any:
     return request_of("GET", "/notes", headers={"X-Api-Key": key})
+
+
+async def test_who_guesses_is_slowed_down(caplog: pytest.LogCaptureFixture) -> None:
+    """By the address, since nobody knows who it is."""
+    settings = Settings(verifier=KEYS, rate=0.001, burst=2)
+    async with command_service(make_app(), "memory://", settings=settings) as service:
+        answers = [await send(service, "/notes", ANNA[:-2] + "xx") for _ in range(3)]
+        assert [answer.status for answer in answers] == [401, 401, 429]
+        assert (await send(service, "/notes", ANNA)).status == 200
+
+
+async def test_who_asks_for_metrics_without_being_let_is_on_record(caplog: pytest.LogCaptureFixture) -> None:
+    """Reading them as an operator is not: it happens every few seconds."""
+    caplog.set_level(logging.INFO, "storied.audit")
+    async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
+        for key in (OTTO, ANNA):
+            await ask(service, "GET", "/metrics", headers={"X-Api-Key": key}, client=("192.0.2.7", 1))
+    [refused] = [json.loads(record.message) for record in caplog.records]
+    assert (refused["audit"], refused["principal"], refused["allowed"]) == ("GET /metrics", "anna", False)
+
+
+@pytest.mark.parametrize(
+    ("claims", "least", "most"),
+    [({}, 100, 100), ({"exp": 1e12}, 100, 100), ({"exp": 1.0}, 0, 0), ({"exp": "soon"}, 100, 100)],
+    ids=["without an end", "long before its end", "at its end", "without a number"],
+)
+async def test_a_stream_ends_no_later_than_its_credential(claims: dict[str, Any], least: float, most: float) -> None:
+    """And when the settings say so: its client asks again, and is looked at again."""
+    async with command_service(make_app(), "memory://", settings=Settings(stream_seconds=100)) as service:
+        request = request_of("GET", "/notes")
+        assert service.gate.stream_seconds(request) == 100
+        request.principal = Principal("anna", frozenset(), claims)
+        assert least <= service.gate.stream_seconds(request) <= most

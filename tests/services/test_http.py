@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from storied.errors import RequestRefused
+from storied.services import http
 from storied.services.deadlines import Deadlines
-from storied.services.http import Headers, Request, Stream, send_stream
+from storied.services.http import Headers, Message, Request, Stream, send_stream
 from tests.services.asgi import Wire, request_of, scope_of
 
 
@@ -151,6 +152,31 @@ async def test_a_stream_ends_when_either_side_goes(end: str) -> None:
     await sending
     assert ticks.closed
     assert wire.sent.body == b"tick"
+
+
+async def test_a_stream_ends_when_its_time_is_over() -> None:
+    """As a whole answer, after which a client connects again."""
+    ticks, wire = Ticks(), Wire(b"")
+    request = Request(scope_of("GET", "/"), wire.receive)
+    await send_stream(Stream(200, ticks.chunks()), request, wire.send, asyncio.Event(), 0.02)
+    assert ticks.closed
+    assert wire.sent.body == b"tick"
+
+
+async def test_a_client_that_takes_nothing_counts_as_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its generator is closed, and the server cuts the connection."""
+    monkeypatch.setattr(http, "STUCK_SECONDS", 0.02)
+    ticks, wire = Ticks(), Wire(b"")
+
+    async def stuck(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await send_stream(
+            Stream(200, ticks.chunks()), Request(scope_of("GET", "/"), wire.receive), stuck, asyncio.Event()
+        )
+    assert ticks.closed
 
 
 async def test_a_stream_that_fails_is_closed() -> None:

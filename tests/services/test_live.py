@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
 
@@ -187,6 +188,24 @@ async def test_questions_are_not_live(url: str) -> None:
     """Who takes nothing but a stream is refused."""
     async with stocked(url) as (_, service):
         assert (await get(service, "/authors/austen/worth", accept="text/event-stream")).status == 406
+
+
+async def test_nothing_is_open_in_the_file_between_two_events(tmp_path: Path) -> None:
+    """While streams wait, the write-ahead log can be emptied, which no reader may stand in the way of."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with (
+        stocked(url) as (_, service),
+        listening(service, "/books/walden") as one,
+        listening(service, "/books") as two,
+    ):
+        await one.next()
+        await two.next()
+        connection = apsw.Connection(str(tmp_path / "app.views.db"), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.execute("SELECT count(*) FROM edition").fetchall()  # so that it has the log open
+        connection.set_busy_timeout(1000)  # they look at the checkpoint now and then, for less than a millisecond
+        left = await asyncio.to_thread(connection.wal_checkpoint, mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        connection.close()
+        assert left == (0, 0)
 
 
 async def test_no_change_is_missed_by_one_who_comes_and_goes(tmp_path: Path) -> None:

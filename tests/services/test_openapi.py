@@ -10,7 +10,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from storied import App, Command, Event, Id, View, on
+from storied import App, Command, Event, Id, View, on, services
 from storied.domain.access import EVERYONE
 from storied.examples.shop import app as shop
 from storied.services.commands import command_service
@@ -314,3 +314,13 @@ async def test_an_app_may_have_these_paths_for_itself() -> None:
     async with library.open("memory://") as opened, query_service(library, opened) as service:
         assert (await ask(service, "GET", "/docs")).json == []
         assert (await ask(service, "GET", "/openapi.json")).status == 200
+
+
+def test_the_package_has_what_most_want() -> None:
+    """The two services and their description are one import away."""
+    assert services.__all__ == ["command_service", "openapi", "query_service"]
+    assert (services.command_service, services.openapi, services.query_service) == (
+        command_service,
+        openapi,
+        query_service,
+    )

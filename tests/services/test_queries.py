@@ -229,6 +229,7 @@ async def test_pages_are_linked(url: str) -> None:
         ("kind=poem", "bad-parameter"),
         ("times=1.5", "bad-parameter"),
         ("published=yesterday", "bad-parameter"),
+        ("lent_at.lt=0.5", "bad-parameter"),
         ("price.null=false", "bad-parameter"),
         ("author=a&author=b", "bad-parameter"),
         ("price=3&price.ge=2", "bad-parameter"),

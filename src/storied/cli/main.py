@@ -23,6 +23,7 @@ from storied.cli import (
     history,
     importing,
     keys,
+    openapi,
     serve,
     state,
     stats,
@@ -55,6 +56,7 @@ VERBS: tuple[Verb, ...] = (
     importing.VERB,
     serve.VERB,
     work.VERB,
+    openapi.VERB,
     keys.VERB,
 )
 

@@ -81,7 +81,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
         if several and not arguments.check:
             told.tell()
             programs = _programs(arguments, url, listening, views=views)
-            code = await Supervisor(programs, [listening.fileno()]).run()
+            code = await Supervisor(programs, listening).run()
             if code:
                 raise SystemExit(code)
             return
@@ -136,6 +136,8 @@ class _Told:
         exposed = not is_loopback(self.arguments.host)
         if self.gate.verifier is None and exposed:
             yield "NO AUTHENTICATION: whoever reaches this address may do everything that no rule forbids"
+        elif self.gate.verifier is None and self.app.access.configured:
+            yield "the app has rules and nothing says who asks: only what is for EVERYONE is open (--keys, or [jwt])"
         elif self.gate.verifier is None:
             yield "no authentication: everybody on this machine is let in (--keys, or [jwt] in --config)"
         if exposed and not set(self.gate.settings.hosts) - {*LOOPBACK, "0.0.0.0", "[::]"}:  # noqa: S104 - compared

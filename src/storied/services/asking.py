@@ -24,9 +24,9 @@ FORGET = f"{POSITION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax".encode
 
 def then_of(request: Request, service: Service[Reader], at: At | None = None) -> Then:
     """When the request is about: the past that it names, or not before what its client has seen."""
+    seen = seen_by(request.headers)  # refused when it is not well-formed, even where it does not matter
     if at is not None:
         return Then(at=at)
-    seen = seen_by(request.headers)
     if seen is None:
         return Then()
     return Then(seen.position, None, patience(request.headers, service.settings.wait_limit), seen.log)

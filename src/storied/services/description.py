@@ -6,6 +6,7 @@ is for those who show one, and for this machine, unless the settings make it pub
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
@@ -93,26 +94,32 @@ class Description:
 
     async def document(self, request: Request) -> Response:
         """The document. Raises `AccessDenied`."""
-        return answer(request, self._at(request)[1], None)
+        return answer(request, (await self._at(request))[1], None)
 
     async def page(self, request: Request) -> Response:
         """The page. Raises `AccessDenied`."""
-        return _answer(request, self._at(request)[2], "text/html")
+        return _answer(request, (await self._at(request))[2], "text/html")
 
-    def _at(self, request: Request) -> tuple[str, bytes, bytes]:
+    async def _at(self, request: Request) -> tuple[str, bytes, bytes]:
         """The document and the page as they are for who comes by this way, made once as long as all come by it."""
         gate = self._gate
         security = Security(gate.verifier, gate.access)
         is_known = request.principal is not None or comes_from_here(request)
         if security.asks and not is_known and not gate.settings.public_description:
             raise unauthenticated("What can be asked here is for those who say who they are")
-        if self._made is None:
-            self._made = describe(gate.app, self._router.routes, gate.settings, security)
-        root = request.root
-        if self._placed is None or self._placed[0] != root:
-            document = self._made | {"servers": [{"url": root or "/"}]}
-            self._placed = (root, msgspec.json.encode(document), page_of(document).encode())
-        return self._placed
+        made, placed, root = self._made, self._placed, request.root
+        if made is None:  # in a thread, since it takes a moment, in which others are served
+            made = await asyncio.to_thread(describe, gate.app, self._router.routes, gate.settings, security)
+            self._made = made
+        if placed is None or placed[0] != root:
+            document = made | {"servers": [{"url": root or "/"}]}
+            placed = (root, msgspec.json.encode(document), await asyncio.to_thread(_page, document))
+            self._placed = placed
+        return placed
+
+
+def _page(document: dict[str, Any]) -> bytes:
+    return page_of(document).encode()
 
 
 def _file(media: str, text: str) -> Endpoint:

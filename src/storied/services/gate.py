@@ -7,6 +7,7 @@ endpoint's to look at.
 
 from __future__ import annotations
 
+import time
 from ipaddress import ip_address
 
 from storied.app import App
@@ -45,10 +46,21 @@ class Gate(Pipeline):
         """As `Pipeline` says."""
         self._guard.check(request)
 
+    def stream_seconds(self, request: Request) -> float:
+        """As `Pipeline` says: no longer than the settings allow, nor than the credential holds."""
+        limit = self.settings.stream_seconds
+        ends = None if request.principal is None else request.principal.claims.get("exp")
+        return max(0.0, min(limit, ends - time.time())) if isinstance(ends, int | float) else limit
+
     async def admit(self, request: Request, route: Route) -> None:
         """As `Pipeline` says. An open route asks for no credential, and one that does not hold is still refused."""
         if self.verifier is not None:
-            request.principal = await identify(self.verifier, request.headers)
+            try:
+                request.principal = await identify(self.verifier, request.headers)
+            except AccessDenied:
+                if self._limits:
+                    self._rates.take(_who(request))  # guessing costs an address what asking costs it
+                raise
         if self._limits and not route.open:
             self._rates.take(_who(request))
         if route.open:

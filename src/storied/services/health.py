@@ -17,6 +17,7 @@ from storied.errors import AccessDenied, StoriedError
 from storied.services.gate import Gate, is_operator
 from storied.services.http import Request, Response
 from storied.services.metrics import CONTENT_TYPE, Gauge, exposition
+from storied.services.observing import audit
 from storied.services.routing import Router, parse_template
 from storied.services.settings import Settings
 from storied.store.documents import Edition, Heartbeat
@@ -131,6 +132,8 @@ class Health:
         """The metrics of this process, and how far the views are, for Prometheus. Raises `AccessDenied`."""
         if not is_operator(self.gate.access, request):
             unknown = request.principal is None
+            name = None if request.principal is None else request.principal.id
+            audit("GET /metrics", name, allowed=False, request_id=request.request_id)
             raise AccessDenied(
                 "The metrics are for operators. Ask from this machine, or with a credential that app.allow(OPERATIONS, "
                 "to=…) names.",

@@ -6,6 +6,7 @@ Everything comes from ASGI and goes back to it; no framework, no routes, no poli
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, MutableMapping
 from contextlib import suppress
 from functools import cache
@@ -24,6 +25,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+STUCK_SECONDS = 60.0
+"""How long the client of a stream may take nothing of it."""
 
 
 @cache
@@ -272,10 +275,15 @@ async def send_response(response: Response, send: Send, *, head: bool = False) -
     await send({"type": "http.response.body", "body": b"" if head else body})
 
 
-async def send_stream(stream: Stream, request: Request, send: Send, ending: asyncio.Event) -> None:
-    """The stream is sent, up to its end, until the client goes, or until *ending* is set. Its generator is closed."""
+async def send_stream(
+    stream: Stream, request: Request, send: Send, ending: asyncio.Event, seconds: float = math.inf
+) -> None:
+    """The stream is sent, up to its end, until the client goes, *ending* is set, or its *seconds* are over.
+
+    Its generator is closed. A client that takes nothing for a minute counts as gone.
+    """
     await send({"type": "http.response.start", "status": stream.status, "headers": stream.headers})
-    stops = [asyncio.ensure_future(request.disconnected()), asyncio.ensure_future(ending.wait())]
+    stops = [asyncio.ensure_future(request.disconnected()), asyncio.ensure_future(_until(ending, seconds))]
     try:
         while True:
             chunk = asyncio.ensure_future(_next(stream.chunks))
@@ -287,7 +295,8 @@ async def send_stream(stream: Stream, request: Request, send: Send, ending: asyn
                     await asyncio.wait([chunk])
             if chunk.cancelled() or (data := chunk.result()) is None:
                 break
-            await send({"type": "http.response.body", "body": data, "more_body": True})
+            async with asyncio.timeout(STUCK_SECONDS):
+                await send({"type": "http.response.body", "body": data, "more_body": True})
     finally:
         for stop in stops:
             stop.cancel()
@@ -295,6 +304,11 @@ async def send_stream(stream: Stream, request: Request, send: Send, ending: asyn
         await stream.chunks.aclose()
     with suppress(OSError):  # the client may have gone
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _until(ending: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ending.wait(), None if seconds == math.inf else seconds)
 
 
 async def _next(chunks: AsyncGenerator[bytes, None]) -> bytes | None:

@@ -83,7 +83,8 @@ class ApiKeys:
             raise unauthenticated("This key is not one of ours")
         if key.expires is not None and self._clock() >= key.expires:
             raise unauthenticated("This key has expired")
-        return Principal(key.principal, key.roles, {"key": key.id})
+        ends = {} if key.expires is None else {"exp": key.expires}
+        return Principal(key.principal, key.roles, {"key": key.id, **ends})
 
 
 class Verifiers:

@@ -90,17 +90,19 @@ def allowed(projector: Projector) -> list[str]:
 
 def value_in(name: str, hint: Any, text: str) -> Any:
     """The value that a field of this type has where the text says so. Raises `RequestRefused`."""
-    kinds = [kind for kind in value_kinds(hint) if kind is not types.NoneType]
+    known = [kind for kind in value_kinds(hint) if kind is not types.NoneType]
+    kinds = list(known)
     if datetime in kinds:
         time = time_in(text)
         if time is not None:
             return time
+        kinds.remove(datetime)  # a number is no time, though it could be taken for one
     if str in kinds or Any in kinds:
         return text
     try:
         return msgspec.convert(text, Union[tuple(kinds)], strict=False)  # noqa: UP007 - made of a list
     except (msgspec.ValidationError, TypeError, ValueError, OverflowError):
-        names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+        names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in known)
         raise bad_parameter(name, f"{shown(text)} is not {names}") from None
 
 

@@ -26,10 +26,10 @@ _TIME = (
 AT: Schema = {
     "type": "string",
     "anyOf": [
-        {"title": "A position", "pattern": "^[0-9]{1,18}$"},
-        {"title": "A time at which it was recorded", "format": "date-time"},
-        {"title": "A day, from its beginning in UTC", "format": "date"},
-        {"title": "A time at which it happened", "pattern": f"^occurred:{_TIME}$"},
+        {"title": "a position", "pattern": "^[0-9]{1,18}$"},
+        {"title": "a time at which it was recorded", "format": "date-time"},
+        {"title": "a day, from its beginning in UTC", "format": "date"},
+        {"title": "a time at which it happened", "pattern": f"^occurred:{_TIME}$"},
     ],
     "examples": ["17"],
 }

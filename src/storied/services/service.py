@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from time import perf_counter
@@ -42,6 +43,10 @@ class Pipeline:
 
     async def admit(self, request: Request, route: Route) -> None:
         """Finds out who asks, and whether they may come to the route, and now; the single case is not looked at."""
+
+    def stream_seconds(self, request: Request) -> float:
+        """How long a stream may go on, before its client has to ask again and show that it still may."""
+        return math.inf
 
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
         """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
@@ -172,7 +177,7 @@ class Service(Generic[S]):
                 if isinstance(answer, Response):
                     await send_response(answer, send, head=request.method == "HEAD")
                 else:
-                    await send_stream(answer, request, send, self._ending)
+                    await send_stream(answer, request, send, self._ending, self.pipeline.stream_seconds(request))
             except OSError:  # the client has gone
                 pass
         except BaseException as raised:

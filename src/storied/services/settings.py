@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a client may ask to wait for a view."""
     deadline: float = 60.0
     """Seconds that a request may take; a stream may go on for ever."""
+    stream_seconds: float = 3600.0
+    """How long a stream may go on before its client has to ask again, and be looked at again."""
     head_seconds: float = 10.0
     """How long a client may take to send the head of a request."""
     idle_seconds: float = 30.0
@@ -74,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         positive = (
             "body_seconds",
             "head_seconds",
+            "stream_seconds",
             "idle_seconds",
             "drain_seconds",
             "wait_limit",

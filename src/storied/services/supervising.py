@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
+from socket import socket
 
 import msgspec
 
@@ -35,8 +36,8 @@ class Program(msgspec.Struct, frozen=True):
 class Supervisor:
     """Keeps programs running until it is told to stop."""
 
-    def __init__(self, programs: Sequence[Program], descriptors: Sequence[int] = ()) -> None:
-        self._programs, self._descriptors = tuple(programs), tuple(descriptors)
+    def __init__(self, programs: Sequence[Program], listening: socket) -> None:
+        self._programs, self._listening = tuple(programs), listening
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
         self._gave_up: int | None = None
@@ -50,6 +51,7 @@ class Supervisor:
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([stopping, *keepers.values()], return_when=asyncio.FIRST_COMPLETED)
         self._stopping.set()  # a keeper that ended by itself has failed
+        self._listening.close()  # so that nobody connects any more, once those that serve have closed theirs
         for last in (False, True):
             mine = [keepers[program] for program in self._programs if program.last is last]
             for program in self._programs:
@@ -93,7 +95,7 @@ class Supervisor:
         process = await asyncio.create_subprocess_exec(
             *program.arguments,
             stdin=asyncio.subprocess.PIPE,
-            pass_fds=self._descriptors,
+            pass_fds=[self._listening.fileno()],
             start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells the others in order
         )
         self._running[program.name] = process

@@ -222,7 +222,7 @@ class ReadModels(Protocol):
     def peek(self, table: Table, key: str, *, recent: bool = False) -> Shown | None:
         """The document at once, on the event loop; None where it has to be waited for, with `get`.
 
-        A *recent* one may be as it was some milliseconds ago, but never older than what was peeked at before.
+        A *recent* one may be as it was some milliseconds ago; others are as they are now.
         """
         ...
 

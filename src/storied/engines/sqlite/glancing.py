@@ -1,7 +1,7 @@
 """Glances: single documents, read on the event loop itself.
 
 A hop to a thread and back costs more than ten such reads, and a read transaction of its own for each would cost more
-than the reads. So those who may be told what was so a millisecond ago share a transaction, which a timer ends.
+than the reads. So those who may be told what was so two milliseconds ago share a transaction, which a timer ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BUSY_MILLISECONDS = 20
 """How long the event loop may stand still for a lock; whoever needs longer waits in a thread."""
 KEPT_BYTES = 16 * 1024 * 1024
 """Documents of one view that are kept in memory for as long as they are what the file holds."""
-LINGER_SECONDS = 0.001
+LINGER_SECONDS = 0.002
 """How long a read transaction stays open for those who come next."""
 LOOK_SECONDS = 1.0
 """How often the file is looked for at its place."""
