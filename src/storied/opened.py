@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -89,9 +89,9 @@ class OpenApp:
         )
         return (await self.perform(command, request)).receipt
 
-    async def perform(self, command: Command, request: Request) -> Done:
+    def perform(self, command: Command, request: Request) -> Coroutine[Any, Any, Done]:
         """As `execute`, for whoever answers for others: all that is known of who asks in, all that was done out."""
-        return await self._executor.perform(command, request)
+        return self._executor.perform(command, request)
 
     async def record(
         self,

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from storied import App, AppendIdReused, Command, Entity, Event, Id, InvalidInput, Rejected, on
+from storied import App, AppendIdReused, Command, Entity, Event, Id, InvalidInput, Rejected, StoreUnavailable, on
+from storied.commands.execute import Executor, Request
+from storied.store.port import EventStore
 from tests.commands.bank import Account, Deposit, Open, Tip, bank
+from tests.commands.racing import executor
 
 
 class Paid(Event):
@@ -25,6 +31,38 @@ class Bill(Entity):
 
 class Pay(Command):
     bill: str
+
+
+class Watched:
+    """A store whose verbs are counted, and that takes no appends while `full`."""
+
+    def __init__(self, store: EventStore) -> None:
+        self.store, self.asked, self.full = store, Counter[str](), False
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self.store, verb)
+
+    async def append(self, *given: Any, **named: Any) -> Any:
+        """Refuses while it is full."""
+        self.asked["append"] += 1
+        if self.full:
+            raise StoreUnavailable("the disk is full. Make room.")
+        return await self.store.append(*given, **named)
+
+    def read(self, *given: Any, **named: Any) -> Any:
+        """Counts."""
+        self.asked["read"] += 1
+        return self.store.read(*given, **named)
+
+    async def receipt(self, *given: Any, **named: Any) -> Any:
+        """Counts."""
+        self.asked["receipt"] += 1
+        return await self.store.receipt(*given, **named)
+
+
+def _asking(store: EventStore, app: App = bank) -> tuple[Watched, Executor]:
+    watched: Any = Watched(store)
+    return watched, executor(app, watched)
 
 
 class Gate:
@@ -154,6 +192,72 @@ async def test_a_repeat_after_reopening_gives_the_first_receipt(tmp_path: Path) 
         first = await shop.execute(Deposit(account="a", amount=5), command_id="c-1")
     async with bank.open(f"sqlite:///{tmp_path}/bank.db") as shop:
         assert await shop.execute(Deposit(account="a", amount=5), command_id="c-1") == first
+
+
+async def test_a_first_command_under_an_id_costs_one_append(url: str) -> None:
+    """Nothing is looked for beforehand, and what it stored is kept, so that the next one reads nothing."""
+    async with bank.open(url) as shop:
+        watched, commands = _asking(shop.store)
+        for number in range(3):
+            done = await commands.perform(Deposit(account="a", amount=5), Request(command_id=f"c-{number}"))
+            assert done.events is not None
+            assert [event.type for event in done.events] == ["Deposited"]
+        assert watched.asked == {"append": 3, "read": 1}
+
+
+async def test_what_a_repeat_did_is_not_told_from_its_own_decision(url: str) -> None:
+    """The repeat decides anew before the store knows it, on other facts; none of that is kept or told."""
+    async with bank.open(url) as shop:
+        _, commands = _asking(shop.store)
+        await commands.perform(Deposit(account="a", amount=5), Request(command_id="c-1"))
+        done = await commands.perform(Deposit(account="a", amount=5), Request(command_id="c-1"))
+        assert (done.receipt.position, done.receipt.new, done.events) == (1, False, None)
+        await commands.perform(Tip(account="a"), Request())
+        assert (await shop.state(Account, "a")).balance == 6
+
+
+@pytest.mark.parametrize("known_here", [True, False])
+async def test_a_repeat_is_answered_while_nothing_can_be_stored(url: str, known_here: bool) -> None:
+    """A full disk keeps nobody from reading what was stored."""
+    async with bank.open(url) as shop:
+        watched, commands = _asking(shop.store)
+        request = Request(command_id="c-1")
+        by: Callable[..., Any] = commands.execute if known_here else executor(bank, shop.store).execute
+        first = await by(Deposit(account="a", amount=5), request)
+        watched.full = True
+        assert await commands.execute(Deposit(account="a", amount=5), request) == first
+        with pytest.raises(AppendIdReused):
+            await commands.execute(Deposit(account="a", amount=6), request)
+        with pytest.raises(StoreUnavailable):
+            await commands.execute(Deposit(account="a", amount=5), Request(command_id="c-2"))
+
+
+async def test_a_repeat_is_answered_although_its_provider_fails_now(url: str) -> None:
+    """What was provided the first time is not wanted again."""
+    app = App("provided")
+    there = iter([Gate()])
+    app.provide(Gate, lambda: next(there))
+
+    @app.command()
+    def pay(command: Pay, bill: Bill, gate: Gate) -> Paid:
+        return Paid(bill=command.bill)
+
+    async with app.open(url) as shop:
+        first = await shop.execute(Pay(bill="b"), command_id="c-1")
+        assert await shop.execute(Pay(bill="b"), command_id="c-1") == first
+
+
+async def test_a_repeat_is_answered_although_its_events_could_not_be_stored_now(url: str) -> None:
+    """The decision of a repeat counts for nothing, whatever becomes of it."""
+    app = App("paid")
+
+    @app.command()
+    def pay(command: Pay, bill: Bill) -> Paid:
+        return Paid(bill="" if bill.paid else command.bill)
+
+    async with app.open(url) as shop:
+        first = await shop.execute(Pay(bill="b"), command_id="c-1")
+        assert await shop.execute(Pay(bill="b"), command_id="c-1") == first
 
 
 @pytest.mark.parametrize("command_id", ["", "a\nb", "x" * 201])

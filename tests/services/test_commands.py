@@ -423,9 +423,10 @@ async def test_an_unknown_outcome_tells_how_to_repeat_safely(url: str, key: str 
 
 
 async def test_an_answer_that_cannot_be_made_is_an_unknown_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command is stored: to say that nothing was done would be a lie."""
+    """The command was stored, by an earlier run: to say that nothing was done would be a lie."""
     async with command_service(ledger, "memory://") as service:
         store = service.opening.value.store
+        assert (await open_account(service, Idempotency_Key="k")).status == 201
         read = store.read
 
         def fail(*arguments: Any, **more: Any) -> Any:

@@ -24,7 +24,7 @@ from storied.domain.commands import Command, CommandHandler, Context, Loaded
 from storied.domain.events import Event
 from storied.domain.ids import new_id
 from storied.domain.times import Clock
-from storied.errors import Between, Conflict, InvalidCommand, InvalidEvent, InvalidQuery, Outdated
+from storied.errors import Between, Conflict, InvalidCommand, InvalidEvent, InvalidQuery, Outdated, StoreError
 from storied.store.checks import check_json
 from storied.store.codec import encode, metadata_text
 from storied.store.folding import fold_of
@@ -37,6 +37,8 @@ ATTEMPTS = 24
 
 MOST_BETWEEN = 20
 """Events that are told when a caller's position is outdated."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,10 +106,11 @@ class Executor:
         command rests on, and `Conflict` once every attempt has lost.
         """
         asked = self._asked(command, request)
-        first = await self._first_receipt(asked)
-        if first is not None:
-            return Done(first)
-        asked.provided = await self._providers.for_handler(asked.handler)
+        if asked.handler.is_provided:
+            first = await self._first_receipt(asked)  # a repeat does not need what may have gone since
+            if first is not None:
+                return Done(first)
+            asked.provided = await self._providers.for_handler(asked.handler)
         done = await self._tried(asked)
         if done is not None:
             return done
@@ -130,21 +133,32 @@ class Executor:
             return None
 
     async def _attempt(self, asked: _Asked) -> Done:
-        """Loads, decides and appends once. Raises `Conflict` when somebody was quicker."""
+        """Loads, decides and appends once. Raises `Conflict` when somebody was quicker.
+
+        That the command came before under its id need not be known beforehand: the store looks for the id before
+        anything else, and whatever prevents the append looks for it then.
+        """
         boundary = asked.handler.boundary(asked.command)
         try:
             events, basis = await self._decide(asked, boundary)
+            if asked.seen is not None:
+                await self._check_known(asked, asked.seen, boundary, basis)
+            new = [encode(event, asked.metadata) for event in events]
         except Exception:
-            first = await self._first_receipt(asked)  # the same command may have been executed just now
+            first = await self._first_receipt(asked)
             if first is not None:
                 return Done(first)
             await self._check_seen(asked, boundary)
             raise
-        await self._check_known(asked, boundary, basis)
         if not events and asked.command_id is None:
             await self._check_seen(asked, boundary)
             return Done(Receipt(asked.context.command_id, basis.position, 0), ())
-        new = [encode(event, asked.metadata) for event in events]
+        return await self._append(asked, boundary, basis, events, new)
+
+    async def _append(
+        self, asked: _Asked, boundary: Sequence[Loaded], basis: Basis, events: Sequence[Event], new: Sequence[NewEvent]
+    ) -> Done:
+        """Stores what was decided. Raises `Conflict`, and what the store raises."""
         try:
             receipt = await self._store.append(
                 new,
@@ -156,11 +170,16 @@ class Executor:
             self._doubt(boundary)
             if isinstance(error, Conflict):
                 await self._check_seen(asked, boundary)
+            if isinstance(error, StoreError):  # which says that nothing was stored now; a repeat may be read even so
+                with suppress(StoreError):
+                    first = await self._first_receipt(asked)
+                    if first is not None:
+                        return Done(first)
             raise
-        if asked.command_id is None:
+        if receipt.new or asked.command_id is None:
             self._learn(basis, events, new, receipt)
             return Done(receipt, tuple(new))
-        self._doubt(boundary)  # the receipt may be that of the same command's earlier run
+        self._doubt(boundary)
         return Done(receipt)
 
     async def _decide(self, asked: _Asked, boundary: Sequence[Loaded]) -> tuple[tuple[Event, ...], Basis]:
@@ -173,29 +192,29 @@ class Executor:
         def decide() -> tuple[Event, ...]:
             return asked.handler.decide(asked.command, basis.entities, asked.context.again(), asked.provided)
 
-        basis = await self._loader.load(boundary)
+        basis = self._loader.at_hand(boundary) or await self._loader.load(boundary)
         if basis.warm:
-            with suppress(Exception):
+            try:
                 events = decide()
-                if events:
-                    return events, basis
+            except Exception:  # what the store says may be otherwise
+                events = ()
+            if events:
+                return events, basis
             self._doubt(boundary)
             basis = await self._loader.load(boundary)
         return decide(), basis
 
-    async def _check_known(self, asked: _Asked, boundary: Sequence[Loaded], basis: Basis) -> None:
+    async def _check_known(self, asked: _Asked, seen: int, boundary: Sequence[Loaded], basis: Basis) -> None:
         """Passes a position that the log has reached: of one beyond it nobody can have seen anything."""
-        if asked.seen is None:
-            return
         if not boundary:
             raise InvalidCommand(
-                f"{type(asked.command).__name__} rests on no entity, so seen={asked.seen} compares to nothing. Leave "
+                f"{type(asked.command).__name__} rests on no entity, so seen={seen} compares to nothing. Leave "
                 "seen= out, or let the handler ask for the entity that must not have changed.",
                 code="nothing-to-compare",
             )
-        if asked.seen > basis.position and asked.seen > await self._store.head():
+        if seen > basis.position and seen > await self._store.head():
             raise InvalidQuery(
-                f"seen={asked.seen} lies beyond the log's head. Give a position that this log has told you.",
+                f"seen={seen} lies beyond the log's head. Give a position that this log has told you.",
                 code="future-position",
             )
 
@@ -261,8 +280,8 @@ def command_fingerprint(command: Command) -> bytes:
     """
     name = type(command).__name__
     try:
-        data = msgspec.json.encode(command, order="deterministic")
-        check_json(data.decode(), name)
+        data = _encoder.encode(command)
+        check_json(data.decode(), name, data)
         if msgspec.json.decode(data, type=type(command)) != command:
             raise InvalidCommand(f"{name} holds a value that JSON cannot. Use no NaN or infinity.", code="lossy")
     except InvalidEvent as error:

@@ -7,10 +7,11 @@ snapshot. Whichever way, the conditions say up to where each entity is known, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 
-from storied.commands.keeping import EntityKey, Keeper, Kept, thawed
+from storied.commands.keeping import CAPACITY, EntityKey, Keeper, Kept, thawed
 from storied.commands.snapshotting import Snapshotter
 from storied.domain.commands import Loaded
 from storied.domain.entities import Entity, EntitySpec
@@ -24,7 +25,7 @@ FIRST_PAGE = 256
 """Events read before a snapshot is looked for: most streams are shorter, and need none."""
 
 
-class Basis(msgspec.Struct, frozen=True):
+class Basis(msgspec.Struct, frozen=True, gc=False):
     """What a decision is based on: entities by parameter, and the conditions that nothing of it has changed."""
 
     entities: dict[str, list[Entity]]
@@ -45,9 +46,16 @@ class _Known:
         self.entity, self.position, self.sure = entity, position, sure
 
 
+@lru_cache(CAPACITY)
 def entity_item(spec: EntitySpec, entity_id: str | None) -> QueryItem:
     """The events that make up the entity: its stream, of the types it handles."""
     return QueryItem(spec.types(), spec.tags(entity_id))
+
+
+@lru_cache(CAPACITY)
+def entity_query(spec: EntitySpec, entity_id: str | None) -> Query:
+    """The same as a query."""
+    return Query((entity_item(spec, entity_id),))
 
 
 def boundary_items(boundary: Iterable[Loaded]) -> tuple[QueryItem, ...]:
@@ -60,6 +68,19 @@ class Loader:
 
     def __init__(self, store: EventStore, keeper: Keeper, snapshotter: Snapshotter) -> None:
         self._store, self._keeper, self._snapshotter = store, keeper, snapshotter
+
+    def at_hand(self, boundary: Sequence[Loaded]) -> Basis | None:
+        """What `load` gives, for a boundary of one entity that is kept and not in doubt; None for any other."""
+        if len(boundary) != 1:
+            return None
+        loaded = boundary[0]
+        key = loaded.spec, loaded.entity_id
+        kept = self._keeper.find(key)
+        if kept is None or not kept.sure:
+            return None
+        entities = {loaded.parameter: [thawed(loaded.spec.cls, kept.state)]}
+        condition = AppendCondition(entity_query(*key), kept.position)
+        return Basis(entities, (condition,), kept.position, {key: kept}, warm=True)
 
     async def load(self, boundary: Sequence[Loaded]) -> Basis:
         """The entities of the boundary, and the conditions under which they are still true.
@@ -91,7 +112,7 @@ class Loader:
 
     async def _read_one(self, key: EntityKey, one: _Known) -> None:
         spec, entity_id = key
-        fold, query = fold_of(spec), Query((entity_item(spec, entity_id),))
+        fold, query = fold_of(spec), entity_query(spec, entity_id)
         size = FIRST_PAGE if one.position == 0 else PAGE
         async for count, through in folded(fold, one.entity, self._store.read(query, after=one.position), size):
             one.position = through
@@ -118,7 +139,7 @@ class Loader:
 async def load_at(store: EventStore, spec: EntitySpec, entity_id: str | None, moment: Moment) -> Entity:
     """The entity as it was at the moment."""
     entity, fold = new_entity(spec, entity_id), fold_of(spec)
-    async for page in store.read(Query((entity_item(spec, entity_id),)), until=moment.position).pages():
+    async for page in store.read(entity_query(spec, entity_id), until=moment.position).pages():
         fold.apply(entity, moment.keeps(page.events))
     return entity
 

@@ -37,6 +37,9 @@ class Command(msgspec.Struct, metaclass=CommandMeta, frozen=True, forbid_unknown
     """A request that may be refused: subclass it in the imperative and annotate its fields."""
 
 
+_NO_HEADERS: Mapping[str, str] = types.MappingProxyType({})
+
+
 class Context:
     """What a decision may know beside its command and entities: the time, the actor, and new ids.
 
@@ -56,7 +59,7 @@ class Context:
     ) -> None:
         self.now, self.actor, self.command_id = now, actor, command_id
         self.correlation = correlation or command_id
-        self.headers = types.MappingProxyType(dict(headers or {}))
+        self.headers = types.MappingProxyType(dict(headers)) if headers else _NO_HEADERS
         self._made = 0
 
     def new_id(self) -> str:
@@ -66,16 +69,13 @@ class Context:
 
     def again(self) -> Context:
         """The same context for taking the decision once more."""
-        return Context(
-            now=self.now,
-            command_id=self.command_id,
-            actor=self.actor,
-            correlation=self.correlation,
-            headers=self.headers,
-        )
+        same = Context.__new__(Context)
+        same.now, same.actor, same.command_id = self.now, self.actor, self.command_id
+        same.correlation, same.headers, same._made = self.correlation, self.headers, 0
+        return same
 
 
-class Loaded(msgspec.Struct, frozen=True):
+class Loaded(msgspec.Struct, frozen=True, gc=False):
     """One entity to load for one parameter: its class, and the id (None for an entity without one)."""
 
     parameter: str
@@ -111,6 +111,8 @@ class CommandHandler:
         self.command: type[Command] = hints[parameters[0].name]
         self.parameters = tuple(self._parameter(p.name, hints.get(p.name)) for p in parameters[1:])
         self.returns = _events_in(hints.get("return"))
+        self.is_provided = any(parameter.kind == "provided" for parameter in self.parameters)
+        """Whether it asks for anything that an app has to provide."""
 
     def _parameter(self, name: str, hint: Any) -> Parameter:
         if hint is None:
@@ -130,7 +132,7 @@ class CommandHandler:
 
     def boundary(self, command: Command) -> tuple[Loaded, ...]:
         """The entities that the decision on *command* needs, a list's in the order of its ids."""
-        return tuple(loaded for p in self.parameters for loaded in _loads(p, command))
+        return tuple([loaded for p in self.parameters for loaded in _loads(p, command)])
 
     def decide(
         self, command: Command, entities: Mapping[str, list[Entity]], context: Context, provided: Mapping[Any, Any]
@@ -146,7 +148,8 @@ class CommandHandler:
             elif p.kind == "entities":
                 arguments[p.name] = entities.get(p.name, [])
             elif p.kind == "entity":
-                arguments[p.name] = next(iter(entities.get(p.name, ())), None)
+                given = entities.get(p.name)
+                arguments[p.name] = given[0] if given else None
             else:
                 arguments[p.name] = provided[p.type]
         return self._as_events(self.function(command, **arguments))
@@ -183,6 +186,8 @@ def _loads(parameter: Parameter, command: Command) -> list[Loaded]:
     if spec.tag is None:
         return [Loaded(parameter.name, spec, None)]
     value = getattr(command, parameter.name)
+    if value.__class__ is str and parameter.kind == "entity":
+        return [Loaded(parameter.name, spec, value)]
     if value is None:
         return []
     several = isinstance(value, (list, tuple, set, frozenset))

@@ -28,6 +28,7 @@ from storied.services.faults import (
     strangers,
     unknown,
 )
+from storied.services.flat import Flat, path_type
 from storied.services.http import Request
 from storied.services.routing import Template
 from storied.store.checks import check_json
@@ -75,6 +76,16 @@ class Binding:
                     f"{command.__name__}.{field.name} asks for the header {field.header}, which holds a secret. Take "
                     "who asks from the context's actor."
                 )
+        self._flat = self._reading_at_once()
+
+    def _reading_at_once(self) -> Flat | None:
+        """What reads a flat body, where neither a header nor a Struct in a field asks for a closer look."""
+        if any(field.header or field.strict for field in self._fields):
+            return None
+        inside = {field.name for field in self._fields if field.parameter is None}
+        members = [field for field in msgspec.structs.fields(self.command) if field.name in inside]
+        parameters = [(f.name, f.parameter, path_type(f.type)) for f in self._fields if f.parameter is not None]
+        return Flat(self.command, members, parameters)
 
     async def bind(self, request: Request) -> Command:
         """The command that the request asks for.
@@ -85,6 +96,10 @@ class Binding:
         if request.scope.get("query_string"):
             raise RequestRefused("bad-query", "A command takes no query string. Put its fields into the body.")
         body = await request.body()
+        if self._flat is not None and is_plain_json(request):
+            command = self._flat.read(body, request.path_params)
+            if command is not None:
+                return command
         parts, sent = parsed(body, request) if body else ({}, {})
         values: dict[str, Any] = {}
         faults: list[Fault] = []
@@ -153,11 +168,17 @@ def parsed(body: bytes, request: Request) -> tuple[dict[str, msgspec.Raw], dict[
     return parts, sent
 
 
+def is_plain_json(request: Request) -> bool:
+    """Whether the headers name JSON as nearly every client names it."""
+    headers = request.headers
+    return headers.only(b"content-type") == b"application/json" and b"content-encoding" not in headers.table
+
+
 def _check_type(request: Request) -> None:
+    if is_plain_json(request):
+        return
     given = request.headers.get("content-type") or ""
     encoding = request.headers.get("content-encoding")
-    if given == "application/json" and encoding is None:
-        return
     media_type, _, parameters = given.partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media_type.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):

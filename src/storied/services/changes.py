@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Told(msgspec.Struct):
+class Told(msgspec.Struct, gc=False):
     """One event that a command stored, as its sender is told: not its data, which is for those who may read it."""
 
     position: int
@@ -14,7 +14,7 @@ class Told(msgspec.Struct):
     tags: tuple[str, ...]
 
 
-class Changed(msgspec.Struct):
+class Changed(msgspec.Struct, gc=False):
     """What a command changed: `count` events, the last at `position`; without any, the position it was decided at."""
 
     position: int

@@ -35,6 +35,11 @@ from storied.store.records import Receipt
 COMMAND_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 COOKIE_SECONDS = 24 * 60 * 60
 
+_POSITION = POSITION_HEADER.lower().encode()
+_JSON = (b"content-type", b"application/json")
+_NO_STORE = (b"cache-control", b"no-store")
+_encoder = msgspec.json.Encoder()
+
 
 class CommandService(Service[OpenApp]):
     """The commands of an app over HTTP. Made by `command_service`."""
@@ -109,7 +114,7 @@ class CommandEndpoint:
             types, limit = {event.type for event in events}, self.service.settings.wait_limit
             applied = await wait_for_views(shop, self.app.views, receipt.position, types, wanted, limit)
             headers.append((b"preference-applied", applied.encode()))
-        body = msgspec.json.encode(Changed(receipt.position, receipt.count, events))
+        body = _encoder.encode(Changed(receipt.position, receipt.count, events))
         return Response(201 if self._key and receipt.count else 200, body, headers)
 
     def _asked(self, request: Request, key: str, seen: int | None, *, fresh: bool) -> Asked:
@@ -130,12 +135,7 @@ class CommandEndpoint:
 
     def _headers(self, command: Command, request: Request, receipt: Receipt) -> list[Header]:
         position = b"%d" % receipt.position
-        headers: list[Header] = [
-            (b"content-type", b"application/json"),
-            (b"cache-control", b"no-store"),
-            (POSITION_HEADER.lower().encode(), position),
-            (b"etag", b'"%b"' % position),
-        ]
+        headers: list[Header] = [_JSON, _NO_STORE, (_POSITION, position), (b"etag", b'"%b"' % position)]
         if self.service.settings.position_cookie:
             headers.append((b"set-cookie", position_cookie(request, receipt.position).encode()))
         if self._key and receipt.count:
@@ -147,7 +147,8 @@ class CommandEndpoint:
 
 def position_cookie(request: Request, position: int) -> str:
     """The cookie that lets a browser read what it wrote. It never goes back, in whatever order answers arrive."""
-    for cookie in (request.headers.get("cookie") or "").split(";"):
+    given = request.headers.get("cookie")
+    for cookie in given.split(";") if given else ():
         name, _, value = cookie.strip().partition("=")
         if name == POSITION_COOKIE and value.isascii() and value.isdecimal() and len(value) <= 18:
             position = max(position, int(value))

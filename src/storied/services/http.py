@@ -64,6 +64,16 @@ class Headers:
             return None if value is None else value.decode("latin-1").strip()
         return ", ".join(self.getall(name))
 
+    def only(self, name: bytes, /) -> bytes | None:
+        """The value of a header that came once, by its name in lower case; None for any other."""
+        table = self._table or self.table
+        value = table.get(name)
+        return value if value is None or len(table) == len(self.raw) else self._once(name)
+
+    def _once(self, name: bytes) -> bytes | None:
+        values = [value for found, value in self.raw if found == name]
+        return values[0] if len(values) == 1 else None
+
     def getall(self, name: str) -> list[str]:
         """Each value of the header, in order."""
         wanted = _on_the_wire(name)
@@ -88,6 +98,7 @@ class Request:
         "route",
         "scope",
         "span",
+        "task",
         "traceparent",
     )
 
@@ -111,6 +122,8 @@ class Request:
         self.span: Any = None
         self.repeat_key: str | None = None
         """The Idempotency-Key under which the request may be repeated, once it may have stored something."""
+        self.task: asyncio.Task[object] | None = None
+        """The task that answers it, where that is known."""
         self._receive = receive
         self._body_limit, self._body_deadlines = body_limit, body_deadlines
         self._body: bytes | None = None
@@ -184,8 +197,8 @@ class Request:
         Raises `RequestRefused`: ``too-large`` past the limit, ``too-slow`` past the time, ``disconnected``.
         """
         if self._body is None:
-            declared = self.headers.get("content-length")
-            if declared is not None and declared.isdecimal() and int(declared[:20]) > self._body_limit:
+            declared = self.headers.table.get(b"content-length")
+            if declared is not None and declared.isdigit() and int(declared[:20]) > self._body_limit:
                 raise self._too_large()
             deadlines = self._body_deadlines
             if deadlines is None:
@@ -195,7 +208,7 @@ class Request:
         return self._body
 
     async def _received_in_time(self, deadlines: Deadlines) -> bytes:
-        task = deadlines.begin()
+        task = deadlines.begin(self.task)
         try:
             return await self._received()
         except asyncio.CancelledError:

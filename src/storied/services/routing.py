@@ -23,11 +23,8 @@ class Template(msgspec.Struct, frozen=True):
     method: str
     parts: tuple[str, ...]
     parameters: tuple[str, ...]
-
-    @property
-    def path(self) -> str:
-        """The path with its parameters in braces."""
-        return "/" + "/".join(self.parts)
+    path: str
+    """The path with its parameters in braces."""
 
     def filled(self, values: Mapping[str, str]) -> tuple[str, ...]:
         """The parts with these values in the places of the parameters."""
@@ -54,7 +51,7 @@ def parse_template(text: str, methods: Sequence[str] = METHODS) -> Template:
             )
     if len(set(parameters)) < len(parameters):
         raise DefinitionError(f"route {text!r} has a parameter twice. Give each a name of its own.")
-    return Template(text, method, parts, tuple(parameters))
+    return Template(text, method, parts, tuple(parameters), path)
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -140,18 +137,24 @@ def allowed_methods(routes: dict[str, Route]) -> str:
 
 def _find(node: _Node, segments: Sequence[str], at: int, values: list[str]) -> _Node | None:
     """The node at which the path ends, the values of the parameters on the way left in *values*."""
-    if at == len(segments):
-        return node if node.routes else None
-    segment = segments[at]
-    literal = node.literal.get(segment)
-    if literal is not None:
-        found = _find(literal, segments, at + 1, values)
-        if found is not None:
-            return found
-    if node.any is None or not segment:
-        return None
-    values.append(segment)
-    found = _find(node.any, segments, at + 1, values)
-    if found is None:
-        values.pop()
-    return found
+    before = len(values)
+    for place in range(at, len(segments)):
+        segment = segments[place]
+        literal = node.literal.get(segment)
+        if literal is not None and node.any is not None:  # both ways may lead on
+            found = _find(literal, segments, place + 1, values)
+            if found is not None:
+                return found
+            literal = None
+        if literal is not None:
+            node = literal
+        elif node.any is not None and segment:
+            values.append(segment)
+            node = node.any
+        else:
+            break
+    else:
+        if node.routes:
+            return node
+    del values[before:]
+    return None

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -63,6 +63,8 @@ class Opening(Generic[S]):
         self._ready: asyncio.Future[S] | None = None
         self._stop = asyncio.Event()
         self._closed = False
+        self.is_open = False
+        """Whether `value` gives something."""
 
     async def get(self) -> S:
         """What was opened. Raises as the opening does; then the next call tries again."""
@@ -76,19 +78,13 @@ class Opening(Generic[S]):
     @property
     def value(self) -> S:
         """What was opened before. Raises `StoreClosed` when nothing is open."""
-        if self._ready is None or not self._ready.done() or self._closed:
+        if not self.is_open or self._ready is None:
             raise StoreClosed
         return self._ready.result()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether `value` gives something."""
-        ready = self._ready
-        return not self._closed and ready is not None and ready.done() and not ready.exception()
-
     async def aclose(self) -> None:
         """Closes it for good. Idempotent."""
-        self._closed = True
+        self._closed, self.is_open = True, False
         self._stop.set()
         if self._owner is not None:
             await asyncio.wait([self._owner])
@@ -99,6 +95,7 @@ class Opening(Generic[S]):
         try:
             async with self._opening() as value:
                 ready.set_result(value)
+                self.is_open = not self._closed
                 await self._stop.wait()
         except BaseException as error:
             if ready.done():
@@ -165,10 +162,6 @@ class Service(Generic[S]):
         request = Request(scope, receive, body_limit=self.settings.body_limit, body_deadlines=self._body_deadlines)
         began = perf_counter()
         self.pipeline.start(request)
-        await self._respond(request, send, began)
-
-    async def _respond(self, request: Request, send: Send, began: float) -> None:
-        """Answers a request that was started, and hears it out."""
         status = 500
         error: BaseException | None = None
         try:
@@ -180,11 +173,13 @@ class Service(Generic[S]):
             status = answer.status
             if request.request_id:
                 answer.headers = [*answer.headers, (b"x-request-id", request.request_id.encode("latin-1"))]
-            with suppress(OSError):  # the client may have gone
+            try:
                 if isinstance(answer, Response):
                     await send_response(answer, send, head=request.method == "HEAD")
                 else:
                     await send_stream(answer, request, send, self._ending, self.pipeline.stream_seconds(request))
+            except OSError:  # the client has gone
+                pass
         except BaseException as raised:
             error = raised
             raise
@@ -197,7 +192,7 @@ class Service(Generic[S]):
             return self._options(request)
         route, request.path_params = self.router.match(request.method, request.segments)
         request.route = route.template.path
-        task = self._deadlines.begin()
+        task = request.task = self._deadlines.begin()
         try:
             await self.pipeline.admit(request, route)
             if not self.opening.is_open and not route.open:

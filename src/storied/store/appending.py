@@ -58,7 +58,7 @@ def checked_request(
             raise InvalidEvent(
                 f"{shown(event)} is not ready to be stored. Turn an Event into a NewEvent with store.codec.encode()."
             )
-    if len({event.id for event in events}) < len(events):
+    if len(events) > 1 and len({event.id for event in events}) < len(events):
         raise _repeated_id(events)
     if append_id is None:
         if not events:
@@ -122,7 +122,7 @@ def _conditions(given: object) -> tuple[AppendCondition, ...]:
         return ()
     if isinstance(given, AppendCondition):
         return (given,)
-    conditions = tuple(given) if isinstance(given, Iterable) else (given,)
+    conditions = tuple(given) if isinstance(given, (tuple, Iterable)) else (given,)
     for condition in conditions:
         if not isinstance(condition, AppendCondition):
             raise InvalidQuery(f"{shown(condition)} is not a condition. Write AppendCondition(query, after=position).")

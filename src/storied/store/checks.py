@@ -16,7 +16,8 @@ from storied.errors import InvalidEvent, InvalidQuery
 
 MAX_EVENT_BYTES = 1024 * 1024
 MAX_NESTING = 64
-_DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+_SHAPE = bytes(48 if 48 <= byte <= 57 else 91 if byte in b"[{" else 32 for byte in range(256))
+"""Makes every digit a 0, every opening bracket a square one, and a space of anything else."""
 _LONG_NUMBER = b"0" * 19
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -133,9 +134,10 @@ def check_json(data: str, name: str, raw: bytes | None = None) -> None:
         raise InvalidEvent(
             f"{name} holds a NUL character (\\u0000). Take it out, or encode binary as base64.", code="nul"
         )
-    if _LONG_NUMBER in raw.translate(_DIGITS):
+    shape = raw.translate(_SHAPE)
+    if _LONG_NUMBER in shape:
         _check_numbers(data, name)
-    if data.count("{") + data.count("[") > MAX_NESTING and _depth(data) > MAX_NESTING:
+    if shape.count(b"[") > MAX_NESTING and _depth(data) > MAX_NESTING:
         raise too_deep(name)
 
 

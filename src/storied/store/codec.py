@@ -22,6 +22,7 @@ from storied.store.reading import Content, Contents
 from storied.store.records import CHECKED, CheckedText, Metadata, NewEvent, Recorded, check_metadata, encode_metadata
 
 _encoder = msgspec.json.Encoder()
+_TEXT = {str, type(None)}
 
 
 def encode(event: Event, metadata: str = "{}") -> NewEvent:
@@ -75,7 +76,7 @@ def metadata_text(metadata: Metadata) -> CheckedText:
     """Metadata as the JSON to be stored. Raises `InvalidEvent` for values that are not of their declared types."""
     try:
         text = encode_metadata(metadata)
-        if not _equal(msgspec.json.decode(text, type=Metadata), metadata):
+        if not (_is_text(metadata) or _equal(msgspec.json.decode(text, type=Metadata), metadata)):
             raise InvalidEvent(
                 "the metadata would come back changed from the store. Use aware times and text.", code="lossy"
             )
@@ -90,6 +91,14 @@ def metadata_text(metadata: Metadata) -> CheckedText:
         )
     check_json(text, "the metadata")
     return CheckedText(text)
+
+
+def _is_text(metadata: Metadata) -> bool:
+    """Whether it is text alone, which comes back as it was once it could be encoded."""
+    if metadata.headers or metadata.occurred_at is not None:
+        return False
+    kinds = {metadata.actor.__class__, metadata.command.__class__}
+    return kinds.union((metadata.correlation.__class__, metadata.causation.__class__)) <= _TEXT
 
 
 def _to_json(value: object, name: str) -> tuple[bytes, str]:

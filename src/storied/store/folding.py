@@ -74,7 +74,7 @@ class Fold:
     def apply_events(self, state: object, events: Iterable[Event]) -> bool:
         """Changes *state* by events that are not records yet; False, and nothing done, when one needs its record."""
         steps = [(method, event) for event in events for method in self._methods.get(type(event), ())]
-        if any(takes_record for (_, takes_record), _ in steps):
+        if self.takes_records and any(takes_record for (_, takes_record), _ in steps):
             return False
         for (method, _), event in steps:
             method(state, event)

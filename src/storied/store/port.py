@@ -40,7 +40,8 @@ class EventStore(Protocol):
           share one order: a condition sees every append acknowledged before it and every one ordered before it.
         - *append_id* names the append; without it the store makes one up. Repeating the id with the same events (type,
           version, tags, data and metadata; the events' ids may differ) returns the first receipt and stores nothing,
-          whatever the condition says now. With other events it raises `AppendIdReused`.
+          whatever the condition says now. With other events it raises `AppendIdReused`. A receipt is `new` only when
+          this very append has stored what it tells.
         - With a *fingerprint* (of the request that led here), a repeat is one whose fingerprint is the same, whatever
           its events are.
         - Two of *events* with one id are refused: `InvalidEvent` with code ``repeated-id``. The log is not searched.

@@ -130,6 +130,8 @@ class AppendCondition(msgspec.Struct, frozen=True, gc=False):
     after: int = 0
 
     def __post_init__(self) -> None:
+        if self.query.__class__ is Query and self.after.__class__ is int and 0 <= self.after < 2**63:
+            return
         check_query(self.query)
         check_position("after", self.after)
 

@@ -35,7 +35,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
+class Metadata(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who, why and in what connection: the same for every event of one command.
 
     `causation` is the id of the command or event that led to this one, `correlation` the id that everything one
@@ -52,6 +52,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _metadata = msgspec.json.Decoder(Metadata)
 _tags = msgspec.json.Decoder(tuple[str, ...])
+_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class CheckedText(str):
@@ -138,15 +139,27 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
         return msgspec.json.decode(self.data)
 
 
-class Receipt(msgspec.Struct, frozen=True, gc=False):
+class Receipt(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     """What an append stored: `count` events, the last at `position`; `append_id` repeats it safely.
 
-    An append of no event stores its id alone; `position` is then the head at that time.
+    An append of no event stores its id alone; `position` is then the head at that time. `new` says that this very
+    append stored it, and no earlier one under its id. Two receipts are equal whatever that says.
     """
 
     append_id: str
     position: int
     count: int
+    new: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Receipt) and (self.append_id, self.position, self.count) == (
+            other.append_id,
+            other.position,
+            other.count,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.append_id, self.position, self.count))
 
     @property
     def first(self) -> int:
@@ -156,12 +169,12 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
 
 def encode_tags(tags: tuple[str, ...]) -> str:
     """Tags as the JSON text that is stored and digested."""
-    return msgspec.json.encode(tags).decode()
+    return _encoder.encode(tags).decode()
 
 
 def encode_metadata(metadata: Metadata) -> str:
     """Metadata as the JSON text that is stored and digested."""
-    return msgspec.json.encode(metadata, order="deterministic").decode()
+    return _encoder.encode(metadata).decode()
 
 
 def check_metadata(text: object) -> None:

@@ -189,10 +189,10 @@ class MemoryStore:
         recorded_us = max(to_microseconds(self._clock()), last)
         for event in request.events:
             self._add(placed(event, len(self._log) + 1, recorded_us), event.tags)
-        receipt = Receipt(request.append_id, len(self._log), len(request.events))
-        self._appends[request.append_id] = Stored(receipt, request.fingerprint)
+        position, count = len(self._log), len(request.events)
+        self._appends[request.append_id] = Stored(Receipt(request.append_id, position, count), request.fingerprint)
         self._wake()
-        return receipt
+        return Receipt(request.append_id, position, count, new=True)
 
     def _add(self, record: Recorded, tags: tuple[str, ...]) -> None:
         self._log.append(record)

@@ -146,10 +146,10 @@ class Batch:
             if position is not None:
                 raise conflict(condition, self._record(position))
         self._place(request.events)
-        receipt = Receipt(request.append_id, self._head, len(request.events))
-        new = self._appends[request.append_id] = Stored(receipt, request.fingerprint)
+        append_id, count = request.append_id, len(request.events)
+        new = self._appends[append_id] = Stored(Receipt(append_id, self._head, count), request.fingerprint)
         self._new.append(new)
-        return receipt
+        return Receipt(append_id, self._head, count, new=True)
 
     def insert(self) -> None:
         """Writes everything that was planned."""

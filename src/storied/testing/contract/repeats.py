@@ -50,6 +50,16 @@ class RepeatFacts(OpensStores):
             first = await store.append(first_content(), append_id="one")
             assert await store.append(first_content(), append_id="one") == first
 
+    async def test_a_repeats_receipt_is_not_new(self, tmp_path: Path) -> None:
+        """Who is told that a receipt is new may rely on what it has sent itself, and on no earlier content."""
+        async with self.open_store(tmp_path) as store:
+            several = await asyncio.gather(*(store.append(first_content(), append_id="one") for _ in range(RACERS)))
+            assert sum(receipt.new for receipt in several) <= 1
+            assert not (await store.append(first_content(), append_id="one")).new
+            told = await store.receipt("one")
+            assert told is not None
+            assert not told.new
+
     async def test_a_repeat_stores_nothing(self, tmp_path: Path) -> None:
         """The log holds the events once."""
         async with self.open_store(tmp_path) as store:
