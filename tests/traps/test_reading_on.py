@@ -26,7 +26,7 @@ async def test_a_filtered_subscription_moves_on_over_what_does_not_match(tmp_pat
         await store.append([event("Rare")])
         resumed = store.subscribe(Query.of(types=["Rare"]), after=page.through)
         assert positions(await take(resumed, 1)) == [3 * PAGE + 1]
-        await pages.aclose()  # type: ignore[attr-defined]
+        await pages.aclose()
 
 
 @on_both_engines
@@ -39,7 +39,7 @@ async def test_a_waiting_filtered_subscription_hears_of_what_does_not_match(tmp_
             await turns(2)
             await store.append([event("Common")])
             assert (await waiting).through == number
-        await pages.aclose()  # type: ignore[attr-defined]
+        await pages.aclose()
 
 
 @on_both_engines

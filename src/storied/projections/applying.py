@@ -63,7 +63,7 @@ async def stored_pages(projector: Projector, store: EventStore, after: int) -> A
                 yield contents
 
 
-async def _ahead(pages: AsyncIterator[P]) -> AsyncGenerator[P, None]:
+async def _ahead(pages: AsyncGenerator[P, None]) -> AsyncGenerator[P, None]:
     upcoming = asyncio.create_task(_next(pages))
     try:
         while (page := await upcoming) is not None:
@@ -72,6 +72,7 @@ async def _ahead(pages: AsyncIterator[P]) -> AsyncGenerator[P, None]:
     finally:
         upcoming.cancel()
         await asyncio.gather(upcoming, return_exceptions=True)
+        await pages.aclose()
 
 
 async def _next(pages: AsyncIterator[P]) -> P | None:

@@ -6,7 +6,7 @@ saw (`through`), so that a reader moves on over stretches where nothing matched.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -122,19 +122,19 @@ class Reading:
         _check_span(span, limit)
         self._source, self._query, self._span, self._limit = source, query, span, limit
 
-    async def pages(self, size: int = PAGE) -> AsyncIterator[Page]:
+    async def pages(self, size: int = PAGE) -> AsyncGenerator[Page, None]:
         """The events in pages of at most *size*; each but the last has at least one event. Raises `InvalidQuery`."""
         _check_size(size)
         async for page in self._walk(self._source.page, size):
             yield page
 
-    async def contents(self, size: int = PAGE) -> AsyncIterator[Contents]:
+    async def contents(self, size: int = PAGE) -> AsyncGenerator[Contents, None]:
         """The same pages, without what folding does not need: some times quicker to come by."""
         _check_size(size)
         async for page in self._walk(self._source.contents, size):
             yield page
 
-    async def _walk(self, ask: Ask[P], size: int) -> AsyncIterator[P]:
+    async def _walk(self, ask: Ask[P], size: int) -> AsyncGenerator[P, None]:
         span, left = self._span, self._limit
         while left is None or left > 0:
             asked = size if left is None else min(size, left)
@@ -164,7 +164,7 @@ class Subscription:
         check_position("after", after)
         self._source, self._query, self._after = source, query, after
 
-    async def pages(self, size: int = PAGE) -> AsyncIterator[Page]:
+    async def pages(self, size: int = PAGE) -> AsyncGenerator[Page, None]:
         """The events in pages of at most *size*; a page without events says that the log went on without a match.
 
         Raises `InvalidQuery` for a size that has no room for an event, and `StoreCorrupt` when the engine says time
@@ -174,13 +174,13 @@ class Subscription:
         async for page in self._follow(self._source.page, size):
             yield page
 
-    async def contents(self, size: int = PAGE) -> AsyncIterator[Contents]:
+    async def contents(self, size: int = PAGE) -> AsyncGenerator[Contents, None]:
         """The same pages, without what folding does not need."""
         _check_size(size)
         async for page in self._follow(self._source.contents, size):
             yield page
 
-    async def _follow(self, ask: Ask[P], size: int) -> AsyncIterator[P]:
+    async def _follow(self, ask: Ask[P], size: int) -> AsyncGenerator[P, None]:
         position, stuck = self._after, 0
         while True:
             page = await ask(self._query, Span(after=position, limit=size))
