@@ -2,12 +2,16 @@
 
 import pytest
 
-from storied.engines.sqlite import tagging
+from storied.engines.sqlite import paging, querying, tagging
 
 
 @pytest.fixture(autouse=True)
 def _short_tail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few events are enough for SQLite to begin moving tags into its index, and it moves one for each new one."""
+    """What only a long log, a wide query or a large page would meet, a short history meets: SQLite has small bounds."""
     monkeypatch.setattr(tagging, "FEWEST", 3)
     monkeypatch.setattr(tagging, "SHARE", 1000)
     monkeypatch.setattr(tagging, "PACE", 1)
+    monkeypatch.setattr(querying, "MOST_BRANCHES", 5)
+    monkeypatch.setattr(paging, "FIRST_SLICE", 2)
+    monkeypatch.setattr(paging, "SLICE_BYTES", 60)
+    monkeypatch.setattr(paging, "PAGE_BYTES", 150)

@@ -123,8 +123,11 @@ class HistoryMachine(RuleBasedStateMachine):
             reading = store.read(question.query, **options, backwards=question.backwards)
             pages = [page async for page in reading.pages(question.size)]
             contents = [contents async for contents in reading.contents(question.size)]
-            if contents != [contents_of(page) for page in pages]:
+            expected = [content for page in pages for content in contents_of(page).events]
+            if [one for page in contents for one in page.events] != expected:
                 raise DifferenceError(f"contents of {question}: {contents}")
+            if [page.through for page in contents[-1:]] != [page.through for page in pages[-1:]]:
+                raise DifferenceError(f"the end of contents of {question}: {contents}")
             return pages
 
         pages = self._run(self._both(ask))

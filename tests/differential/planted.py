@@ -245,9 +245,9 @@ def _backwards_in_the_wrong_order(after: int, until: int, mark: int, *, backward
     return _parts(after, until, mark)
 
 
-def _tail_ends_early(tail: tagging.Tail, mark: int, head: int) -> None:
+def _tail_ends_early(tail: tagging.Tail, mark: int, head: int) -> tagging.Span:
     """The last event is not entered."""
-    _cover(tail, mark, max(mark, head - 1))
+    return _cover(tail, mark, max(mark, head - 1))
 
 
 _cover = tagging.Tail.cover
@@ -257,7 +257,7 @@ def _moved_by_half(mover: Any, move: tagging.Move, count: int) -> tagging.Move |
     """The mark moves although entries are left."""
     left = _moved(mover, move, count)
     if left is not None:
-        mover._connection.execute("UPDATE main.indexed SET position = ?", (move.goal,))
+        tagging.put_mark(mover._connection, move.goal)
     return None
 
 

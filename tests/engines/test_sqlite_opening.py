@@ -9,6 +9,7 @@ import pytest
 
 from storied.engines.sqlite.store import SqliteStore
 from storied.errors import StoreCorrupt, StoreError
+from storied.operating.verifying import verify
 from storied.store.query import Query
 from storied.testing.contract.specimens import events
 
@@ -64,7 +65,8 @@ async def test_many_processes_may_make_the_file_at_once(tmp_path: Path) -> None:
 
 
 FIRST_FORMAT = """
-    DROP VIEW tagged; DROP TABLE indexed; DELETE FROM store WHERE name = 'checksum';
+    DROP VIEW tagged; DROP TABLE indexed; ALTER TABLE tag_entry RENAME TO event_tag;
+    DELETE FROM store WHERE name = 'checksum';
     UPDATE store SET value = 1 WHERE name = 'format';
 """
 """From a file of today's format to one of format 1."""
@@ -81,6 +83,47 @@ async def test_a_log_of_format_1_is_taken_over(tmp_path: Path, older: str) -> No
     assert (again.identity, await again.receipt("one"), await again.head()) == (store.identity, receipt, 2)
     assert (await again.append(events(1, "Noted", "order:o-1"), append_id="two")).position == 3
     assert [r.position for r in await again.read(Query.of(tags=["order:o-1"])).list()] == [1, 2, 3]
+    await again.aclose()
+
+
+async def test_an_older_version_that_has_the_file_open_is_kept_off(tmp_path: Path) -> None:
+    """What it would ask for tags is not there any more, so it stores nothing on an index that is no longer complete."""
+    store = await SqliteStore.open(tmp_path / "log.db")
+    await store.aclose()
+    change(tmp_path / "log.db", FIRST_FORMAT)
+    older = apsw.Connection(str(tmp_path / "log.db"))
+    asked = "SELECT position FROM event_tag WHERE tag = 'order:o-1'"
+    assert older.execute(asked).fetchall() == []
+    again = await SqliteStore.open(tmp_path / "log.db")
+    await again.append(events(1, "Noted", "order:o-1"))
+    with pytest.raises(apsw.SQLError, match="no such table"):
+        older.execute(asked)
+    older.close()
+    await again.aclose()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TRIGGER indexed_delete; DELETE FROM indexed",
+        "UPDATE indexed SET position = position - 1",
+        "UPDATE indexed SET position = -1",
+        "UPDATE indexed SET checksum = 0",
+    ],
+)
+async def test_a_damaged_mark_stops_what_rests_on_it(tmp_path: Path, sql: str) -> None:
+    """Nothing is decided, and nothing found by tag, on an index of which it is not known how far it goes."""
+    store = await SqliteStore.open(tmp_path / "log.db")
+    await store.append(events(5, "Noted", "order:o-1"))
+    await store.aclose()
+    change(tmp_path / "log.db", sql)
+    again = await SqliteStore.open(tmp_path / "log.db")
+    with pytest.raises(StoreCorrupt, match="Restore a backup"):
+        await again.append(events(1))
+    with pytest.raises(StoreCorrupt, match="Restore a backup"):
+        await again.read(Query.of(tags=["order:o-1"])).list()
+    assert len(await again.read().list()) == 5
+    assert not (await verify(again)).ok
     await again.aclose()
 
 

@@ -120,8 +120,37 @@ async def test_a_file_left_in_the_middle_is_whole(tmp_path: Path, count: int) ->
         assert [r.position - 1 for r in found] == list(range(day, count, 3))
     await again.aclose()
     connection = apsw.Connection(str(tmp_path / "left-log.db"))
-    assert connection.execute("SELECT count(*) FROM event_tag").get == 2 * count  # closing has entered the rest
+    assert connection.execute("SELECT count(*) FROM tag_entry").get == 2 * count  # closing has entered the rest
     connection.close()
+
+
+async def test_what_gathers_is_bounded_in_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Appends of very many tags do not leave so many unmoved that whoever opens the file next waits long for them."""
+    monkeypatch.setattr(tagging, "MOST", 50)
+    store = await SqliteStore.open(tmp_path / "log.db")
+    await store.append([event("Noted", *[f"k{n}:{m}" for n in range(300)]) for m in range(10)])
+    connection = apsw.Connection(str(tmp_path / "log.db"))
+    left = "SELECT count(*) FROM event WHERE position > (SELECT position FROM indexed)"
+    for _ in range(60):
+        await store.append([event("Noted", "a:1")])
+    assert connection.execute(left).get < 60
+    connection.close()
+    await store.aclose()
+
+
+async def test_a_refused_append_writes_nothing(tmp_path: Path) -> None:
+    """While entries are being moved, too, a conflict leaves the index as it is."""
+    store = await SqliteStore.open(tmp_path / "log.db")
+    for number in range(6):
+        await store.append(events(1, "Noted", f"order:{number}", f"day:{number}"))
+    connection = apsw.Connection(str(tmp_path / "log.db"))
+    before = connection.execute("SELECT count(*) FROM tag_entry").get
+    for _ in range(3):
+        with pytest.raises(Conflict):
+            await store.append(events(1), condition=AppendCondition(Query.of(tags=["order:1"]), 0))
+    assert connection.execute("SELECT count(*) FROM tag_entry").get == before
+    connection.close()
+    await store.aclose()
 
 
 async def test_another_program_finds_everything_in_the_view(tmp_path: Path) -> None:

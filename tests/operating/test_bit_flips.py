@@ -37,7 +37,7 @@ def rows(path: Path) -> dict[str, list[Any]]:
     try:
         return {
             table: list(connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2"))
-            for table in ("store", "event", "event_tag", "append")
+            for table in ("store", "event", "tag_entry", "append")
         }
     finally:
         connection.close()

@@ -7,7 +7,7 @@ saw (`through`), so that a reader moves on over stretches where nothing matched.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -41,6 +41,8 @@ class Page(msgspec.Struct, frozen=True):
     events: list[Recorded]
     through: int
 
+    cut: ClassVar[bool] = False
+
     def __len__(self) -> int:
         return len(self.events)
 
@@ -55,13 +57,17 @@ class Content(msgspec.Struct, frozen=True, gc=False):
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """A page's events without what folding does not need, column by column; `through` as of a `Page`."""
+    """A page's events without what folding does not need, column by column; `through` as of a `Page`.
+
+    `cut` says that it ends early, for the size of its payloads, as if it were full.
+    """
 
     positions: list[int]
     types: list[str]
     versions: list[int]
     payloads: list[str]
     through: int
+    cut: bool = False
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -134,7 +140,7 @@ class Reading:
             asked = size if left is None else min(size, left)
             page = await ask(self._query, msgspec.structs.replace(span, limit=asked))
             yield page
-            if len(page) < asked:
+            if len(page) < asked and not page.cut:
                 return
             if left is not None:
                 left -= len(page)
@@ -187,7 +193,7 @@ class Subscription:
                     "backup if it is damaged.",
                     position=position + 1,
                 )
-            if len(page) < size:
+            if len(page) < size and not page.cut:
                 await self._source.changed(position)
 
     async def __aiter__(self) -> AsyncIterator[Recorded]:
@@ -204,8 +210,8 @@ def _beyond(span: Span, page: Page | Contents) -> Span:
 
 
 def _check_size(size: object) -> None:
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise InvalidQuery(f"a page cannot have room for {shown(size)} events. Give a whole number from 1.")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 < size < 2**63:
+        raise InvalidQuery(f"a page cannot have room for {shown(size)} events. Give a whole number from 1, below 2^63.")
 
 
 def _check_span(span: Span, limit: int | None) -> None:

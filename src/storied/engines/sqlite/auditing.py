@@ -14,6 +14,8 @@ from storied.engines.sqlite.connection import open_reader, unavailable
 from storied.engines.sqlite.longwork import Stop, long_work
 from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.statements import statements
+from storied.engines.sqlite.tagging import checked_mark
+from storied.errors import StoreCorrupt
 from storied.store.appending import Stored
 from storied.store.auditing import Remembered, TagRow
 from storied.store.records import Receipt
@@ -36,7 +38,7 @@ async def structure(path: Path) -> list[str]:
             try:
                 connection.execute("BEGIN")
                 rows: list[Any] = connection.execute("PRAGMA integrity_check").fetchall()
-                return [text for (text,) in rows if text != "ok"] + _foreign_objects(connection)
+                return [text for (text,) in rows if text != "ok"] + _foreign_objects(connection) + _mark(connection)
             except apsw.InterruptError:
                 raise
             except (apsw.Error, UnicodeDecodeError) as error:
@@ -131,6 +133,16 @@ def _foreign_objects(connection: apsw.Connection) -> list[str]:
         for type, name in sorted(expected)
         if found.get((type, name)) != expected[type, name]
     ]
+
+
+def _mark(connection: apsw.Connection) -> list[str]:
+    """What is wrong with what says how far the tag index is complete."""
+    head, position, checksum = connection.execute(_LOG["ends"]).fetchone()  # type: ignore[misc]  # as written there
+    try:
+        mark = checked_mark(position, checksum)
+    except StoreCorrupt as error:
+        return [error.message]
+    return [f"the tag index is said to be complete up to {mark}, but the log ends at {head}"] if mark > head else []
 
 
 def _objects(connection: apsw.Connection) -> dict[tuple[str, str], tuple[str, str]]:

@@ -1,6 +1,6 @@
 -- name: schema
--- The log. `event` is the truth; `event_tag` and `event_type` are its indexes, the former complete up to a mark (see
--- add_mark); `append` remembers what each append id stored. Positions are handed out by the writer, inside the transaction that inserts, so they follow commit order.
+-- The log. `event` is the truth; `event_type` and `event_tag`, which add_mark renames, are its indexes; `append` remembers
+-- what each append id stored. Positions are handed out by the writer, inside the transaction that inserts, so they follow commit order.
 CREATE TABLE store (
     name  TEXT PRIMARY KEY,
     value ANY NOT NULL
@@ -41,32 +41,43 @@ CREATE TRIGGER append_delete BEFORE DELETE ON append BEGIN SELECT RAISE(ABORT, '
 ALTER TABLE append ADD COLUMN checksum INTEGER;
 
 -- name: add_mark
--- `event_tag` is complete up to the position in `indexed`. Entries of later events may stand in it or not; every
+-- Format 2. `tag_entry` is complete up to the position in `indexed`. Entries of later events may stand in it or not; every
 -- connection keeps them in a temporary table, until they are moved in order. `tagged` shows all of them, to any program.
-CREATE TABLE indexed (position INTEGER NOT NULL) STRICT;
-INSERT INTO indexed SELECT coalesce(max(position), 0) FROM event;
+-- The new name keeps off a process of an older version that has the file open, and would take the index for complete.
+ALTER TABLE event_tag RENAME TO tag_entry;
+CREATE TABLE indexed (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    position INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER indexed_delete BEFORE DELETE ON indexed BEGIN SELECT RAISE(ABORT, 'storied: the mark only moves'); END;
 CREATE VIEW tagged AS
-SELECT tag, position, type FROM event_tag WHERE position <= (SELECT position FROM indexed)
+SELECT tag, position, type FROM tag_entry WHERE position <= (SELECT position FROM indexed)
 UNION ALL
 SELECT j.value, e.position, e.type FROM event AS e, json_each(e.tags) AS j
 WHERE e.position > (SELECT position FROM indexed);
+
+-- name: put_mark
+INSERT INTO indexed (id, position, checksum) VALUES (1, ?, ?)
+ON CONFLICT (id) DO UPDATE SET position = excluded.position, checksum = excluded.checksum;
 
 -- name: add_facts
 INSERT INTO store (name, value) VALUES (?, ?);
 
 -- name: count_tables
-SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('event', 'event_tag', 'append', 'indexed');
+SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('event', 'tag_entry', 'append', 'indexed');
 
 -- name: facts
 SELECT name, value FROM store;
 
 -- name: last_event
 -- The head, the time of the last event, and how far the tag index is complete.
-SELECT position, recorded_at, (SELECT position FROM indexed) FROM event ORDER BY position DESC LIMIT 1;
+SELECT e.position, e.recorded_at, i.position, i.checksum
+FROM (SELECT 1) LEFT JOIN indexed AS i LEFT JOIN (SELECT position, recorded_at FROM event ORDER BY position DESC LIMIT 1) AS e;
 
 -- name: ends
 -- The head, and how far the tag index is complete.
-SELECT coalesce(max(position), 0), (SELECT position FROM indexed) FROM event;
+SELECT coalesce(max(position), 0), (SELECT position FROM indexed), (SELECT checksum FROM indexed) FROM event;
 
 -- name: put_facts
 INSERT OR REPLACE INTO store (name, value) VALUES (?, ?);

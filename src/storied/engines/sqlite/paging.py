@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import starmap
 from typing import Any
 
-import apsw
+import msgspec
 
 from storied.engines.sqlite.lane import Job, run_each
 from storied.engines.sqlite.presence import PresentConnection
@@ -23,11 +23,18 @@ from storied.engines.sqlite.querying import (
     position_selects,
 )
 from storied.engines.sqlite.statements import statements
-from storied.engines.sqlite.tagging import Tail
+from storied.engines.sqlite.tagging import Tail, checked_mark
 from storied.errors import StoreCorrupt
 from storied.store.query import Query
 from storied.store.reading import Contents, Page, Span
 from storied.store.records import Recorded
+
+FIRST_SLICE = 64
+"""Events of the first slice of a page's contents: at most so many are joined whose size nobody knows."""
+SLICE_BYTES = 4 * 1024 * 1024
+"""Of payloads in one of the slices that follow."""
+PAGE_BYTES = 16 * 1024 * 1024
+"""Of payloads in one page of contents."""
 
 _SQL = statements("log.sql")
 
@@ -35,11 +42,11 @@ _SQL = statements("log.sql")
 class LogConnection(PresentConnection):
     """A reading connection that remembers the head while it serves one batch of reads."""
 
-    known: tuple[int, int] | None = None
+    known: tuple[int, int | None, int | None] | None = None
     tail: Tail | None = None
 
-    def ends(self) -> tuple[int, int]:
-        """The head, as it is or was at an earlier read of the same batch, and how far the tag index is complete."""
+    def ends(self) -> tuple[int, int | None, int | None]:
+        """The head, as it is or was at an earlier read of the same batch, and the mark with its checksum."""
         if self.known is None:
             self.known = self.execute(_SQL["ends"]).fetchone()
         return self.known  # type: ignore[return-value]
@@ -49,9 +56,14 @@ class LogConnection(PresentConnection):
         return self.ends()[0]
 
     def tagged(self) -> int:
-        """How far the tag index is complete, once the connection's tail has what is missing up to the head."""
-        head, mark = self.ends()
-        mark = min(mark, head)  # beyond the head only in a file that has lost its end, which shows what it has
+        """How far the tag index is complete, once the connection's tail has what is missing up to the head.
+
+        Raises `StoreCorrupt` when the mark is damaged.
+        """
+        head, position, checksum = self.ends()
+        mark = min(
+            checked_mark(position, checksum), head
+        )  # beyond the head only in a file that has lost its end, which shows what it has
         if self.tail is None:
             self.tail = Tail(self)
         if not self.tail.covers(mark, head):
@@ -83,19 +95,57 @@ def read_page(connection: LogConnection, query: Query, span: Span) -> Page:
 
 
 def read_contents(connection: LogConnection, query: Query, span: Span) -> Contents:
-    """The contents of one page. Raises `StoreCorrupt` for values that cannot have been stored."""
+    """The contents of one page, cut short when its payloads come to more than `PAGE_BYTES`.
+
+    They come in slices, whose length follows from the size of the payloads so far: a slice is in memory twice.
+    Raises `StoreCorrupt` for values that cannot have been stored.
+    """
     until = _until(connection, span)
-    positions: list[int] = []
-    types: list[str] = []
-    versions: list[int] = []
-    payloads: list[str] = []
-    for select in _selects(connection, CONTENT, query, span, positions):
-        more = _unpacked(connection, select)
-        positions += more[0]
-        types += more[1]
-        versions += more[2]
-        payloads += more[3]
-    return Contents(positions, types, versions, payloads, _through(span, until, positions[-1:], len(positions)))
+    columns = _Columns()
+    left, asked = span, FIRST_SLICE
+    while True:
+        asked = min(asked, span.limit - len(columns.positions))
+        count = _add_slice(connection, query, msgspec.structs.replace(left, limit=asked), columns)
+        if count < asked or len(columns.positions) >= span.limit:
+            return columns.contents(_through(span, until, columns.positions[-1:], len(columns.positions)))
+        last = columns.positions[-1]
+        if columns.size > PAGE_BYTES:
+            return columns.contents(last - 1 if span.backwards else last, cut=True)
+        left = (
+            msgspec.structs.replace(left, until=last - 1)
+            if span.backwards
+            else msgspec.structs.replace(left, after=last)
+        )
+        asked = max(1, SLICE_BYTES * len(columns.positions) // max(1, columns.size))
+
+
+class _Columns:
+    """The columns of a page's contents while it is read, and the characters of its payloads."""
+
+    def __init__(self) -> None:
+        self.positions: list[int] = []
+        self.types: list[str] = []
+        self.versions: list[int] = []
+        self.payloads: list[str] = []
+        self.size = 0
+
+    def contents(self, through: int, *, cut: bool = False) -> Contents:
+        """What was read, as a page that speaks up to *through*."""
+        return Contents(self.positions, self.types, self.versions, self.payloads, through, cut)
+
+
+def _add_slice(connection: LogConnection, query: Query, span: Span, columns: _Columns) -> int:
+    """Adds the first contents of the span; how many there were."""
+    found: list[int] = []
+    for select in _selects(connection, CONTENT, query, span, found):
+        positions, types, versions, payloads = _unpacked(connection, select)
+        found += positions
+        columns.types += types
+        columns.versions += versions
+        columns.payloads += payloads
+        columns.size += sum(map(len, payloads))
+    columns.positions += found
+    return len(found)
 
 
 def _until(connection: LogConnection, span: Span) -> int:
@@ -134,13 +184,8 @@ def _selects(connection: LogConnection, columns: str, query: Query, span: Span, 
 
 def _unpacked(connection: LogConnection, select: Select) -> tuple[Iterable[int], list[str], Iterable[int], list[str]]:
     """The columns of the contents that the statement gives."""
-    row: Any
-    try:
-        together = packed(select)
-        row = connection.execute(together.sql, together.parameters).fetchone()
-    except apsw.TooBigError:  # more than SQLite puts into one text
-        rows: Any = connection.execute(select.sql, select.parameters).fetchall()
-        return tuple(zip(*rows, strict=True))  # type: ignore[return-value]  # of the columns asked for
+    together = packed(select)
+    row: Any = connection.execute(together.sql, together.parameters).fetchone()
     count, *texts = row
     if count == 0:
         return [], [], [], []

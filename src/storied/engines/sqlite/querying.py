@@ -1,6 +1,6 @@
 """From a query to SQL over the two indexes: each item becomes index ranges, merged in the order of the log. Pure.
 
-The tag index is `event_tag` up to a mark, and the connection's own tail beyond it (see `tagging`). So a question about
+The tag index is `tag_entry` up to a mark, and the connection's own tail beyond it (see `tagging`). So a question about
 a stretch of the log has a part for each, which follow one another.
 """
 
@@ -15,7 +15,7 @@ from storied.store.query import Query, QueryItem
 MOST_BRANCHES = 300
 """SELECTs joined by one UNION; SQLite takes 500."""
 MOST_TERMS = 16
-"""Further tags of an item that have a term each; SQLite nests 1,000 of them, too few for all tags of an event."""
+"""Types or further tags of an item that have a term each; more come as one JSON array: SQLite nests 1,000 terms."""
 
 Parameter = str | int
 
@@ -32,7 +32,7 @@ def parts(after: int, until: int, mark: int, *, backwards: bool = False) -> list
     """The stretch in the order it is read in, cut where the tag index ends."""
     cut = []
     if after < mark:
-        cut.append(Part("main.event_tag", after, min(until, mark)))
+        cut.append(Part("main.tag_entry", after, min(until, mark)))
     if until > mark:
         cut.append(Part("temp.tail", max(after, mark), until))
     return cut[::-1] if backwards else cut
@@ -77,7 +77,7 @@ def events_of_stream(columns: str, item: QueryItem, part: Part, limit: int, *, b
         f"WHERE t.tag = ? AND t.position > ? AND t.position <= ?{_types_filter(item.types)} "
         f"ORDER BY t.position {order} LIMIT ?"
     )
-    return Select(sql, (item.tags[0], part.after, part.until, *item.types, limit))
+    return Select(sql, (item.tags[0], part.after, part.until, *_types_given(item.types), limit))
 
 
 def events_between(columns: str, after: int, until: int, limit: int, *, backwards: bool = False) -> Select:
@@ -109,13 +109,13 @@ def packed(contents: Select) -> Select:
 
 def stream_matches(types: tuple[str, ...], streams: list[tuple[str, int]], mark: int) -> Select:
     """A row for each (tag, after), in order: the first position beyond with the tag and one of *types*, or NULL."""
-    tail = _first_position("temp.tail", types)
+    tail, wanted = _first_position("temp.tail", types), _types_given(types)
     given: tuple[Parameter, ...] = (msgspec.json.encode(streams).decode(),)
     if all(after >= mark for _, after in streams):
-        return Select(f"SELECT {tail} FROM json_each(?) AS wanted ORDER BY wanted.key", (*types, *given))
-    index = _first_position("main.event_tag", types, " AND t.position <= ?")
+        return Select(f"SELECT {tail} FROM json_each(?) AS wanted ORDER BY wanted.key", (*wanted, *given))
+    index = _first_position("main.tag_entry", types, " AND t.position <= ?")
     sql = f"SELECT coalesce({index}, {tail}) FROM json_each(?) AS wanted ORDER BY wanted.key"
-    return Select(sql, (mark, *types, *types, *given))
+    return Select(sql, (mark, *wanted, *wanted, *given))
 
 
 def _first_position(index: str, types: tuple[str, ...], bound: str = "") -> str:
@@ -133,6 +133,8 @@ def _branches(query: Query, part: Part) -> Iterator[tuple[str, tuple[Parameter, 
             streams.setdefault(item.types, []).append(item.tags[0])
         elif item.tags:
             yield _tags_branch(item, part)
+        elif len(item.types) > MOST_TERMS:
+            yield _MANY_TYPES, (msgspec.json.encode(item.types).decode(), part.after, part.until)
         else:
             yield from ((_BY_TYPE, (name, part.after, part.until)) for name in item.types)
     for types, tags in streams.items():
@@ -143,6 +145,10 @@ def _branches(query: Query, part: Part) -> Iterator[tuple[str, tuple[Parameter, 
 
 
 _BY_TYPE = "SELECT position FROM event WHERE type = ? AND position > ? AND position <= ?"
+_MANY_TYPES = (
+    "SELECT e.position FROM json_each(?) AS wanted CROSS JOIN event AS e "
+    "ON e.type = wanted.value AND e.position > ? AND e.position <= ?"
+)
 
 
 def _tags_branch(item: QueryItem, part: Part) -> tuple[str, tuple[Parameter, ...]]:
@@ -154,10 +160,10 @@ def _tags_branch(item: QueryItem, part: Part) -> tuple[str, tuple[Parameter, ...
             " AND NOT EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE NOT EXISTS "
             f"(SELECT 1 FROM {part.index} WHERE tag = wanted.value AND position = t.position))"
         )
-        return sql, (first, part.after, part.until, *item.types, msgspec.json.encode(others).decode())
+        return sql, (first, part.after, part.until, *_types_given(item.types), msgspec.json.encode(others).decode())
     for _ in others:
         sql += f" AND EXISTS (SELECT 1 FROM {part.index} WHERE tag = ? AND position = t.position)"
-    return sql, (first, part.after, part.until, *item.types, *others)
+    return sql, (first, part.after, part.until, *_types_given(item.types), *others)
 
 
 def _many_streams_branch(types: tuple[str, ...], tags: list[str], part: Part) -> tuple[str, tuple[Parameter, ...]]:
@@ -165,8 +171,15 @@ def _many_streams_branch(types: tuple[str, ...], tags: list[str], part: Part) ->
         f"SELECT DISTINCT t.position FROM json_each(?) AS wanted CROSS JOIN {part.index} AS t "
         "ON t.tag = wanted.value AND t.position > ? AND t.position <= ?" + _types_filter(types)
     )
-    return sql, (msgspec.json.encode(tags).decode(), part.after, part.until, *types)
+    return sql, (msgspec.json.encode(tags).decode(), part.after, part.until, *_types_given(types))
 
 
 def _types_filter(types: tuple[str, ...]) -> str:
+    if len(types) > MOST_TERMS:
+        return " AND t.type IN (SELECT value FROM json_each(?))"
     return f" AND t.type IN ({', '.join('?' * len(types))})" if types else ""
+
+
+def _types_given(types: tuple[str, ...]) -> tuple[str, ...]:
+    """The parameters of `_types_filter`: a statement takes some 32,000, and may have hundreds of filters."""
+    return (msgspec.json.encode(types).decode(),) if len(types) > MOST_TERMS else types

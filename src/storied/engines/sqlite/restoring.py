@@ -45,7 +45,8 @@ async def restore(path: Path, records: Sequence[Recorded], appends: Sequence[Sto
     """Adds them to the log in the file, as `Restorable` says; the new head."""
 
     def add(connection: apsw.Connection) -> int:
-        last: Any = connection.execute(_SQL["last_event"]).fetchone() or (0, -(2**63))
+        found: Any = connection.execute(_SQL["last_event"]).fetchone()
+        last = (0, -(2**63)) if found[0] is None else found
         known = known_appends(connection, [stored.receipt.append_id for stored in appends])
         new = check_restored(last[0], last[1], records, appends, known)
         insert_rows(connection, _SQL["insert_event"], 9, [value for record in records for value in _event_row(record)])

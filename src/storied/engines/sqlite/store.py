@@ -28,6 +28,7 @@ from storied.engines.sqlite.lane import Lane
 from storied.engines.sqlite.paging import LogConnection, Read, read_contents, read_page, run_reads
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
+from storied.engines.sqlite.tagging import put_mark
 from storied.engines.sqlite.waiting import WaitingRoom
 from storied.engines.sqlite.writing import Writer, find_append
 from storied.errors import StoreCorrupt, StoreUnavailable
@@ -261,6 +262,7 @@ def _make_facts(connection: apsw.Connection, path: Path) -> dict[str, Any]:
         if not _has_checksums(connection):
             connection.execute(_SQL["add_checksum"])
         connection.execute(_SQL["add_mark"])
+        put_mark(connection, connection.execute(_SQL["ends"]).get[0])
         facts = {"identity": new_id(), **facts, "format": FORMAT}
         facts["checksum"] = facts_checksum(facts)
         connection.executemany(_SQL["put_facts"], list(facts.items()))

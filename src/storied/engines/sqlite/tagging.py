@@ -1,10 +1,13 @@
 """The newest end of the tag index: in memory first, and moved into the file many at a time, in order.
 
 A tag that comes in no order touches a page of its own in the index. Were each append to write there, most of what it
-wrote would be such pages, the more the longer the log. So `event_tag` is complete up to a mark only, which stands in
+wrote would be such pages, the more the longer the log. So `tag_entry` is complete up to a mark only, which stands in
 the same file. The entries of later events every connection keeps in a temporary table, which it fills from the events
 themselves; and with each commit the writer moves some of them, in the order of the index, where neighbours share a
 page.
+
+So whoever looks for a tag looks in two places: `parts` in `querying` gives the two tables with the stretch of the log
+that each answers for. To look over all tags at once there is the view `temp.entry`, and for other programs `tagged`.
 
 The mark moves when all entries up to a position are in. Whatever happens in between, entries of later events in the
 index are of no consequence: readers take from it what lies up to the mark, and the rest from their tail.
@@ -12,20 +15,25 @@ index are of no consequence: readers take from it what lies up to the mark, and 
 
 from __future__ import annotations
 
+from typing import Any
+from zlib import crc32
+
 import apsw
 import msgspec
 
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreCorrupt
 
-FEWEST, MOST = 2048, 32768
-"""Events whose entries gather before they are moved, of a short log and of a long one."""
-SHARE = 16
-"""A log gathers this part of its length, between the two."""
+FEWEST, MOST = 4096, 65536
+"""Entries that gather before they are moved, in a short log and in a long one."""
+SHARE = 8
+"""A log gathers one entry for so many events, between the two."""
 PACE = 4
 """Entries moved for each new one, once moving has begun."""
+RELIEF = 8
+"""Of what has gathered beyond `MOST`, by appends of very many tags, this part is moved at once."""
 
-_SQL = statements("tagging.sql")
+_SQL, _LOG = statements("tagging.sql"), statements("log.sql")
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -36,34 +44,42 @@ class Move(msgspec.Struct, frozen=True):
     position: int = 0
 
 
+class Span(msgspec.Struct, frozen=True):
+    """What a tail holds: so many entries, of the events in (first, last]."""
+
+    first: int
+    last: int
+    entries: int = 0
+
+
 class Tail:
     """The entries of the newest events on one connection: those between the mark and the head that it was told of."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self.span: tuple[int, int] | None = None
-        """It holds the entries of the events in (first, last]; None before it is made."""
+        self.span: Span | None = None
+        """None before it is made."""
 
     def covers(self, mark: int, head: int) -> bool:
         """Whether nothing is left to do for `cover`."""
-        return self.span is not None and self.span[0] == mark and self.span[1] >= head
+        return self.span is not None and self.span.first == mark and self.span.last >= head
 
-    def cover(self, mark: int, head: int) -> None:
+    def cover(self, mark: int, head: int) -> Span:
         """Takes in the events up to *head*, and lets go of those up to *mark*, which the index has."""
         if self.span is None:
             self._connection.execute(_SQL["make_tail"])
-        first, last = self.span or (mark, mark)
-        if mark > first:
-            if mark >= last:
-                self._connection.execute(_SQL["empty_tail"])
-                last = mark
-            else:
-                self._connection.execute(_SQL["cut_tail"], (mark,))
-            first = mark
-        if head > last:
-            self._connection.execute(_SQL["fill_tail"], (last, head))
-            last = head
-        self.span = (first, last)
+        span = self.span or Span(mark, mark)
+        if mark >= span.last:
+            self._connection.execute(_SQL["empty_tail"])
+            span = Span(mark, mark)
+        elif mark > span.first:
+            self._connection.execute(_SQL["cut_tail"], (mark,))
+            span = Span(mark, span.last, span.entries - self._connection.changes())
+        if head > span.last:
+            self._connection.execute(_SQL["fill_tail"], (span.last, head))
+            span = Span(span.first, head, span.entries + self._connection.changes())
+        self.span = span
+        return span
 
 
 class Mover:
@@ -76,9 +92,16 @@ class Mover:
         self._connection = connection
         self._tail = Tail(connection)
         self._move: Move | None = None
-        self._before: tuple[tuple[int, int] | None, Move | None] = (None, None)
+        self._kept: tuple[Span | None, Move | None] = (None, None)
         self.mark = 0
         """How far the index is complete, as the transaction under way sees it."""
+
+    def prepare(self) -> None:
+        """Fills the tail of a log that was just opened, before anybody is kept waiting by a transaction."""
+        if self._tail.span is None:
+            head, position, checksum = self._connection.execute(_LOG["ends"]).fetchone()  # type: ignore[misc]  # as written there
+            self._tail.cover(min(checked_mark(position, checksum), head), head)
+            self.committed()
 
     def begin(self, mark: int, head: int) -> None:
         """Makes the tail cover what the log holds, be it from other processes. Raises `StoreCorrupt`."""
@@ -88,23 +111,26 @@ class Mover:
                 "stored. Restore a backup beside it and compare.",
                 position=head + 1,
             )
-        self._before = (self._tail.span, self._move)
-        self._tail.cover(mark, head)
+        span = self._tail.cover(mark, head)
         self.mark = mark
         if self._move is not None and self._move.goal <= mark:
             self._move = None
-        if self._move is None and head - mark >= min(max(head // SHARE, FEWEST), MOST):
+        if self._move is None and span.entries >= min(max(head // SHARE, FEWEST), MOST):
             self._move = Move(head)
 
     def add(self, head: int, entries: int) -> None:
         """Takes in the events that were just inserted, with so many *entries*, and moves some that are due."""
-        self._tail.cover(self.mark, head)
-        if self._move is not None:
-            self._move = self._moved(self._move, PACE * entries)
+        span = self._tail.cover(self.mark, head)
+        if self._move is not None and entries > 0:
+            self._move = self._moved(self._move, PACE * entries + max(0, span.entries - MOST) // RELIEF)
+
+    def committed(self) -> None:
+        """What was done is done."""
+        self._kept = (self._tail.span, self._move)
 
     def rolled_back(self) -> None:
         """Goes back to where the last commit left it."""
-        self._tail.span, self._move = self._before
+        self._tail.span, self._move = self._kept
 
     def _moved(self, move: Move, count: int) -> Move | None:
         """What is left of the move when so many entries were moved."""
@@ -114,11 +140,31 @@ class Mover:
             self._connection.execute(_SQL["move_some"], (*done, *edge))
             return Move(move.goal, *edge)
         self._connection.execute(_SQL["move_rest"], done)
-        self._connection.execute(_SQL["mark"], (move.goal,))
+        put_mark(self._connection, move.goal)
         return None
 
 
 def index_all(connection: apsw.Connection) -> None:
     """Completes the index, and moves the mark to the head; inside the caller's transaction."""
     connection.execute(_SQL["index_all"])
-    connection.execute(_SQL["mark_all"])
+    head: Any = connection.execute(_LOG["ends"]).get
+    put_mark(connection, head[0])
+
+
+def put_mark(connection: apsw.Connection, position: int) -> None:
+    """Says that the index is complete up to the position."""
+    connection.execute(_LOG["put_mark"], (position, mark_checksum(position)))
+
+
+def mark_checksum(position: int) -> int:
+    """CRC-32 of the mark: every condition rests on it."""
+    return crc32(b"indexed %d" % position)
+
+
+def checked_mark(position: int | None, checksum: int | None) -> int:
+    """The mark as it is stored. Raises `StoreCorrupt` when it is damaged."""
+    if position is None or position < 0 or checksum != mark_checksum(position):
+        raise StoreCorrupt(
+            "what says how far the tag index is complete is damaged. Restore a backup beside the file and compare."
+        )
+    return position

@@ -1,4 +1,5 @@
 -- name: make_tail
+PRAGMA temp.cache_size = -16384;
 -- The tag index's entries of the newest events, in the memory of one connection.
 CREATE TEMP TABLE IF NOT EXISTS tail (
     tag      TEXT    NOT NULL,
@@ -8,7 +9,7 @@ CREATE TEMP TABLE IF NOT EXISTS tail (
 ) STRICT, WITHOUT ROWID;
 -- The whole tag index as the connection sees it: what stands in the file up to the mark, and the tail.
 CREATE TEMP VIEW IF NOT EXISTS entry AS
-SELECT tag, position, type FROM main.event_tag WHERE position <= (SELECT position FROM main.indexed)
+SELECT tag, position, type FROM main.tag_entry WHERE position <= (SELECT position FROM main.indexed)
 UNION ALL
 SELECT tag, position, type FROM temp.tail WHERE position > (SELECT position FROM main.indexed);
 
@@ -32,24 +33,18 @@ ORDER BY tag, position LIMIT 1 OFFSET ?4 - 1;
 
 -- name: move_some
 -- Moves the entries beyond (?1, ?2) and up to (?4, ?5) of events up to ?3; another process may have moved some.
-INSERT OR IGNORE INTO main.event_tag (tag, position, type)
+INSERT OR IGNORE INTO main.tag_entry (tag, position, type)
 SELECT tag, position, type FROM temp.tail
 WHERE (tag, position) > (?1, ?2) AND (tag, position) <= (?4, ?5) AND position <= ?3
 ORDER BY tag, position;
 
 -- name: move_rest
-INSERT OR IGNORE INTO main.event_tag (tag, position, type)
+INSERT OR IGNORE INTO main.tag_entry (tag, position, type)
 SELECT tag, position, type FROM temp.tail WHERE (tag, position) > (?1, ?2) AND position <= ?3 ORDER BY tag, position;
-
--- name: mark
-UPDATE main.indexed SET position = ?1 WHERE position < ?1;
 
 -- name: index_all
 -- Enters every event beyond the mark, whatever is there of it already.
-INSERT OR IGNORE INTO main.event_tag (tag, position, type)
+INSERT OR IGNORE INTO main.tag_entry (tag, position, type)
 SELECT j.value, e.position, e.type
 FROM main.event AS e, json_each(CASE WHEN json_valid(e.tags) THEN e.tags ELSE '[]' END) AS j
 WHERE e.position > (SELECT position FROM main.indexed) ORDER BY 1, 2;
-
--- name: mark_all
-UPDATE main.indexed SET position = (SELECT coalesce(max(position), 0) FROM main.event);

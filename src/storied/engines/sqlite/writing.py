@@ -25,7 +25,7 @@ from storied.engines.sqlite.lane import Job
 from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.querying import parts, position_selects, stream_matches
 from storied.engines.sqlite.statements import statements
-from storied.engines.sqlite.tagging import Mover, index_all
+from storied.engines.sqlite.tagging import Mover, checked_mark, index_all
 from storied.errors import StoreFenced, StoriedError, UnknownOutcome
 from storied.store.appending import AppendRequest, Stored, conflict, receipt_checksum, repeat_receipt
 from storied.store.query import AppendCondition
@@ -53,9 +53,10 @@ class Writer:
             _refuse(live, StoreFenced(self._fenced))
             return
         try:
+            self._mover.prepare()
             self.connection.execute("BEGIN IMMEDIATE")
-        except apsw.Error as error:
-            _refuse(live, unavailable(self._path, error))
+        except (apsw.Error, StoriedError) as error:
+            _refuse(live, unavailable(self._path, error) if isinstance(error, apsw.Error) else error)
             return
         try:
             self._look()
@@ -73,6 +74,7 @@ class Writer:
     def _commit(self, jobs: Jobs, batch: Batch) -> None:
         try:
             self.connection.execute("COMMIT")
+            self._mover.committed()
         except apsw.FullError as error:  # the frame that commits was never written
             self._roll_back(error)
             _refuse(jobs, unavailable(self._path, error))
@@ -120,10 +122,10 @@ class Batch:
         self, connection: apsw.Connection, mover: Mover, requests: Sequence[AppendRequest], now_us: int
     ) -> None:
         self._connection, self._mover = connection, mover
-        last: Any = connection.execute(_SQL["last_event"]).fetchone() or (0, 0, 0)
-        self._committed_head = self._head = last[0]
-        self._recorded_us = max(now_us, last[1])
-        mover.begin(last[2], self._head)
+        last: Any = connection.execute(_SQL["last_event"]).fetchone()
+        self._committed_head = self._head = last[0] or 0
+        self._recorded_us = max(now_us, last[1] or 0)
+        mover.begin(checked_mark(*last[2:]), self._head)
         self._appends = known_appends(connection, [r.append_id for r in requests if not r.fresh])
         self._matches = _first_matches(
             connection, [c for r in requests for c in r.conditions], self._committed_head, mover.mark

@@ -145,6 +145,37 @@ class ReadingFacts(OpensStores):
                 await store.append(events(3))
             assert found == [4, 3, 2, 1]
 
+    @pytest.mark.parametrize("backwards", [False, True])
+    async def test_contents_are_those_of_the_pages(self, tmp_path: Path, backwards: bool) -> None:
+        """Positions, types, versions and payloads are the same, whatever a page is cut by."""
+        async with self.open_store(tmp_path) as store:
+            for number in range(7):
+                await store.append(events(3, f"T{number % 3}", f"a:{number % 2}"))
+            for query in (Query(), Query.of(tags=["a:1"]), Query.of(types=["T0", "T2"])):
+                expected = [(r.position, r.type, r.version, r.data) for r in await stored(store, query)]
+                reading = store.read(query, backwards=backwards)
+                found = [c async for contents in reading.contents(4) for c in contents.events]
+                assert [(c.position, c.type, c.version, c.data) for c in found] == expected[:: -1 if backwards else 1]
+
+    async def test_contents_of_a_subscription_go_on(self, tmp_path: Path) -> None:
+        """What comes is given as what is stored."""
+        async with self.open_store(tmp_path) as store:
+            await store.append(events(3))
+            pages = aiter(store.subscribe().contents(2))
+            assert [(await anext(pages)).positions for _ in range(2)] == [[1, 2], [3]]
+            await store.append(events(1))
+            assert (await anext(pages)).positions == [4]
+
+    async def test_large_payloads_come_whole(self, tmp_path: Path) -> None:
+        """However an engine cuts its pages for them."""
+        async with self.open_store(tmp_path) as store:
+            await store.append(
+                [event("Large", note=letter * 600_000) for letter in "abcdefghijklmnopqrstuvwxyzabcdefgh"]
+            )
+            expected = [record.data for record in await stored(store)]
+            found = [data async for contents in store.read().contents() for data in contents.payloads]
+            assert found == expected
+
     async def test_a_reading_left_in_the_middle_holds_nothing_up(self, tmp_path: Path) -> None:
         """Appends and other readings go on while a reader thinks, and after it has gone away."""
         async with self.open_store(tmp_path) as store:
