@@ -33,15 +33,12 @@ class Job(Generic[R]):
 class Lane(Generic[C, R]):
     """Runs batches of requests of type R on a connection of type C, in the order they came.
 
-    *start* opens the connection in the lane's thread, *run* settles every job of a batch, *stop* closes. A batch of
-    *halve* jobs or more may be run in two halves. Belongs to the event loop it was started on.
+    *start* opens the connection in the lane's thread, *run* settles every job of a batch, *stop* closes. Belongs to
+    the event loop it was started on.
     """
 
-    def __init__(
-        self, name: str, run: Callable[[C, list[Job[R]]], None], stop: Callable[[C], None], *, halve: int | None = None
-    ) -> None:
-        self._name, self._run, self._stop, self._halve = name, run, stop, halve
-        self._waited = False
+    def __init__(self, name: str, run: Callable[[C, list[Job[R]]], None], stop: Callable[[C], None]) -> None:
+        self._name, self._run, self._stop = name, run, stop
         self._queue: SimpleQueue[list[Job[R]] | None] = SimpleQueue()
         self._gathered: list[Job[R]] = []
         self._closed = False
@@ -111,9 +108,8 @@ class Lane(Generic[C, R]):
         self._tell(_settle, opened, None)
         try:
             while (batch := self._next_batch()) is not None:
-                for part in self._parts(batch):
-                    self._run_all(connection, part)
-                    self._tell(_deliver, part)
+                self._run_all(connection, batch)
+                self._tell(_deliver, batch)
         finally:
             try:
                 self._stop(connection)
@@ -122,7 +118,6 @@ class Lane(Generic[C, R]):
 
     def _next_batch(self) -> list[Job[R]] | None:
         """Everything that waits, or None when the lane was closed and nothing is left before that."""
-        self._waited = self._queue.empty()
         batch = self._queue.get()
         if batch is None:
             return None
@@ -135,17 +130,6 @@ class Lane(Generic[C, R]):
                 self._queue.put(None)
                 return batch
             batch.extend(more)
-
-    def _parts(self, batch: list[Job[R]]) -> list[list[Job[R]]]:
-        """The batch, or its halves.
-
-        When the thread had nothing to do before a large batch came, everybody it serves waits in that batch, and will
-        prepare the next one while the thread waits again. In halves, the one is worked on while the other prepares.
-        """
-        if self._halve is None or not self._waited or len(batch) < self._halve:
-            return [batch]
-        middle = len(batch) // 2
-        return [batch[:middle], batch[middle:]]
 
     def _run_all(self, connection: C, batch: list[Job[R]]) -> None:
         try:

@@ -50,9 +50,6 @@ from storied.store.searching import LogFacts, Stream, StreamQuery, check_stream_
 FORMAT = 2
 """The version of the file's layout. Files of format 1 are brought to it when they are opened."""
 
-HALVE = 32
-"""Appends from which on a batch is worth two commits."""
-
 _SQL = statements("log.sql")
 T = TypeVar("T")
 
@@ -63,9 +60,7 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.identity = ""
-        self._writer: Lane[Writer, AppendRequest] = Lane(
-            f"storied-writer-{path.name}", Writer.run, _close_writer, halve=HALVE
-        )
+        self._writer: Lane[Writer, AppendRequest] = Lane(f"storied-writer-{path.name}", Writer.run, _close_writer)
         self._reader: Lane[LogConnection, Read] = Lane(f"storied-reader-{path.name}", run_reads, LogConnection.close)
         self._room = WaitingRoom(self.head)
 
