@@ -97,6 +97,51 @@ def load_rate(path: Path, streams: int, per_stream: int) -> float:
     return streams / (time.perf_counter() - started)
 
 
+def command_rate(path: Path, baskets: int, count: int, batch: int) -> float:
+    """Commands a second on a filled database: an entity's rows read and summed, then a row; *batch* in a commit."""
+    decoder = msgspec.json.Decoder(ItemAdded)
+    made = rows(baskets * 10 + count, baskets)[baskets * 10 :]
+    sql = "SELECT e.data FROM event_tag t JOIN event e USING (position) WHERE t.tag = ? ORDER BY t.position"
+    connection = apsw.Connection(str(path))
+    connection.pragma("synchronous", 2)
+    connection.pragma("cache_size", -65536)
+    started = time.perf_counter()
+    for start in range(0, count, batch):
+        connection.execute("BEGIN IMMEDIATE")
+        for row, tags in made[start : start + batch]:
+            total = 0
+            for (data,) in connection.execute(sql, (tags[0][0],)):
+                total += decoder.decode(data).amount
+            connection.execute(_EVENT, row)
+            connection.executemany(_TAG, tags)
+        connection.execute("COMMIT")
+    return count / (time.perf_counter() - started)
+
+
+def find_rate(log: Path, views: Path, questions: int) -> float:
+    """Documents a second found by an index, a hundred a page, and decoded."""
+    project_rate(log, views)
+    decoder = msgspec.json.Decoder(BasketPage)
+    connection = apsw.Connection(str(views))
+    sql = "SELECT document FROM page WHERE total = ? ORDER BY key LIMIT 100"
+    found = 0
+    started = time.perf_counter()
+    for number in range(questions):
+        found += len([decoder.decode(document) for (document,) in connection.execute(sql, (number % 100,))])
+    return found / (time.perf_counter() - started)
+
+
+def opening_time(path: Path) -> float:
+    """Milliseconds to open the database and know the last position in it."""
+    started = time.perf_counter()
+    connection = apsw.Connection(str(path))
+    connection.pragma("journal_mode", "wal")
+    connection.execute("SELECT max(position) FROM event").fetchone()
+    took = (time.perf_counter() - started) * 1000
+    connection.close()
+    return took
+
+
 def project_rate(path: Path, views: Path) -> float:
     """Events a second into documents, a thousand in a transaction, each document read and written once in it."""
     decode, page = msgspec.json.Decoder(ItemAdded), msgspec.json.Decoder(BasketPage)

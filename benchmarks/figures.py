@@ -26,6 +26,8 @@ class Measure(msgspec.Struct, frozen=True):
     """Whether the bar is the least that is wanted; otherwise it is the most."""
     share: float = 0.0
     """The least that is wanted of the ratio to the bare figure; then there is no other bar."""
+    alone: str = ""
+    """Why there is no bare figure beside it, where there is none."""
 
     def is_good(self, figure: Figure) -> bool:
         """Whether the figure reaches what is wanted."""

@@ -63,7 +63,9 @@ def commands(warm: bool) -> Callable[[Path], Awaitable[Figure]]:
                 await asyncio.gather(*(shop.execute(AddItem(basket=basket_id(n), amount=1)) for n in range(callers)))
             started = time.perf_counter()
             await asyncio.gather(*(caller(number) for number in range(callers)))
-            return Figure(rounds * callers / (time.perf_counter() - started), None)
+            rate = rounds * callers / (time.perf_counter() - started)
+        bare.filled(folder / "bare.db", baskets * 10, baskets)
+        return Figure(rate, bare.command_rate(folder / "bare.db", baskets, rounds * callers, callers))
 
     return run
 
@@ -126,7 +128,8 @@ async def find(folder: Path) -> Figure:
             return sum([len(await shop.find(BasketPage, total=(number + t) % 100, limit=100)) for t in range(30)])
 
         found = sum(await asyncio.gather(*(caller(number) for number in range(16))))
-        return Figure(found / (time.perf_counter() - started), None)
+        rate = found / (time.perf_counter() - started)
+    return Figure(rate, bare.find_rate(folder / "log.db", folder / "bare.db", 16 * 30))
 
 
 async def opening(folder: Path) -> Figure:
@@ -137,7 +140,8 @@ async def opening(folder: Path) -> Figure:
     started = time.perf_counter()
     async with app.open(url, views=False) as shop:
         await shop.store.head()
-        return Figure((time.perf_counter() - started) * 1000, None)
+        took = (time.perf_counter() - started) * 1000
+    return Figure(took, bare.opening_time(folder / "log.db"))
 
 
 MEASURES = (

@@ -102,9 +102,10 @@ class App:
         return register
 
     def view(self, *routes: str) -> Callable[[V], V]:
-        """Registers a view. Raises `DefinitionError` when another one has its name."""
+        """Registers a view. Raises `DefinitionError` when another one has its name, or its documents have no key."""
 
         def register(view: V) -> V:
+            view_spec(view).check_key()
             name = view_spec(view).name
             if self._views.setdefault(name, view) is not view:
                 raise DefinitionError(f"two views are called {name}. Rename one: the name is the read model's.")

@@ -231,7 +231,8 @@ class DecodeError(StoriedError):
         self.position, self.type, self.version, self.reason = position, type, version, reason
         super().__init__(
             f"event {position} ({type}, version {version}) does not fit today's code: {reason}. "
-            f"Add an upcaster with @upcast, or give the new field a default; the stored event stays as it is."
+            "Add an upcaster with @upcast, give the new field a default, or mend what the class refuses; the stored "
+            "event stays as it is."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -273,19 +274,19 @@ class ViewFailed(ViewError):
 
     default_code = "view-failed"
 
-    def __init__(self, view: str, *, position: int, type: str, reason: str) -> None:
-        self.view, self.position, self.type, self.reason = view, position, type, reason
+    def __init__(self, view: str, *, position: int, type: str, reason: str, fault: str = "the view's handler") -> None:
+        self.view, self.position, self.type, self.reason, self.fault = view, position, type, reason, fault
         super().__init__(
-            f"view {view} stopped before event {position} ({type}): {reason}. Mend the view's handler and open the "
+            f"view {view} stopped before event {position} ({type}): {reason}. Mend {fault} and open the "
             "app again: it goes on from there; nothing was skipped."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _view_failed, (self.view, self.position, self.type, self.reason)
+        return _view_failed, (self.view, self.position, self.type, self.reason, self.fault)
 
 
-def _view_failed(view: str, position: int, type: str, reason: str) -> ViewFailed:
-    return ViewFailed(view, position=position, type=type, reason=reason)
+def _view_failed(view: str, position: int, type: str, reason: str, fault: str) -> ViewFailed:
+    return ViewFailed(view, position=position, type=type, reason=reason, fault=fault)
 
 
 class KeyParked(ViewError):
@@ -296,8 +297,8 @@ class KeyParked(ViewError):
     def __init__(self, view: str, *, key: str, position: int, type: str, reason: str) -> None:
         self.view, self.key, self.position, self.type, self.reason = view, key, position, type, reason
         super().__init__(
-            f"document {key!r} of view {view} stopped before event {position} ({type}): {reason.rstrip('.')}. Mend the "
-            f"handler, or what it needs, and retry the key: storied views retry {view} {quote(key)}."
+            f"document {key!r} of view {view} stopped before event {position} ({type}): {reason.rstrip('.')}. Mend "
+            f"what raised, or what it needs, and retry the key: storied views retry {view} {quote(key)}."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -335,6 +335,40 @@ async def test_an_event_whose_keys_cannot_be_told_stops_the_view(url: str, event
         assert report.error == str(caught.value)
 
 
+class Weighed(Event):
+    things: list[str]
+
+    def __post_init__(self) -> None:
+        if "" in self.things:
+            raise KeyError("no thing")
+
+
+async def test_an_event_that_its_class_refuses_is_not_laid_at_the_views_door(url: str) -> None:
+    """The class is named, or an upcaster, as what is to be mended; a handler is, where a handler raised."""
+    app = App("weights")
+
+    @app.view()
+    class Weight(View):
+        thing: Id
+
+        @on(key=lambda event: event.things[0])
+        def weighed(self, event: Weighed) -> None: ...
+
+    async with app.open(url) as opened:
+        await opened.store.append([NewEvent("Weighed", '{"things":[""]}')])
+        with pytest.raises(ViewFailed) as caught:
+            await opened.wait(Weight, 1)
+    assert caught.value.message == (
+        "view Weight stopped before event 1 (Weighed): as version 1 it does not fit today's code: "
+        "KeyError('no thing'). Mend the event's class, or add an upcaster, and open the app again: it goes on from "
+        "there; nothing was skipped."
+    )
+    async with app.open(f"{url}.other" if url.startswith("sqlite") else url) as opened:
+        await opened.record(Weighed(things=[]))
+        with pytest.raises(ViewFailed, match=r"IndexError: .* Mend the view's handler and open"):
+            await opened.wait(Weight, 1)
+
+
 async def _has_failed(opened: OpenApp) -> bool:
     [report] = await opened.view_states()
     return report.state == "failed"

@@ -6,11 +6,18 @@ program, however deep), and the events with their versions and upcasters. Commen
 of files do not count, nor does which Python it is. Where a function's source cannot be had (it was made by `exec`, or
 only compiled files were installed), its instructions stand in for it, and those differ between Pythons.
 What a method reaches by other ways (an import inside it, a parameter's attribute, an installed library) is not seen.
+
+Of an object that is named, its class and what it holds are seen: attributes, slots, items and their order, bytes. Not
+seen is what an object of a library holds in ways of its own (`domain.holding` knows those of the standard library and
+msgspec), what any object keeps in compiled code (a `ContextVar`'s default, a `cmp_to_key`, an extension's classes), and
+what is there to change: locks, loggers, iterators, open files, `Random`, the environment, whatever is weak. A handler
+that depends on such a thing is to name a plain constant beside it, such as ``EDITION = 2``, and change that.
 """
 
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 import dis
 import enum
@@ -35,6 +42,8 @@ import msgspec
 
 from storied.domain.dispatch import Handler
 from storied.domain.events import Event, event_spec
+from storied.domain.holding import attributes_of, behind
+from storied.domain.instructions import mentioned, steps
 from storied.domain.syntax import syntax
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -50,7 +59,6 @@ _KINDS |= inspect.CO_ASYNC_GENERATOR
 _MAKERS = {module.__file__ for module in (collections, dataclasses, enum, reprlib, typing)}
 """Where the functions come from that are put into classes."""
 _OF_A_DATACLASS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
-_OF_A_PLACE = {"__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__"}
 
 
 def fold_fingerprint(cls: type[msgspec.Struct], handlers: Mapping[type[Event], Iterable[Handler]]) -> str:
@@ -116,6 +124,7 @@ class _Print:
             self._value(value.value)
         elif isinstance(value, _PLAIN):
             self._add(value)
+            self._beside(value)
         elif isinstance(value, type):
             self._class(value)
         elif isinstance(value, types.CodeType):
@@ -132,13 +141,39 @@ class _Print:
         if not isinstance(value, (tuple, frozenset)) and self._met(value):  # it may hold itself
             return
         if isinstance(value, (set, frozenset)):
-            items: Iterable[Any] = sorted(value, key=_order)
+            items: Iterable[Any] = self._sorted(value)
         elif isinstance(value, (tuple, list)):
             items = value
         else:
-            items = (part for key in sorted(value, key=_order) for part in (key, value[key]))
+            keys = list(value)
+            places = sorted(range(len(keys)), key=lambda place: _order(keys[place]))
+            if places != sorted(places):
+                self._add("in this order", *places)
+            items = (part for place in places for part in (keys[place], value[keys[place]]))
         for item in items:
             self._value(item)
+        self._beside(value)
+
+    def _beside(self, value: Any) -> None:
+        """What an object is and holds beside the value or the items of a built-in type."""
+        if self._is_ours(type(value)):
+            self._class(type(value))
+            self._container(attributes_of(value))
+        for part in behind(value):
+            self._value(part)
+
+    def _sorted(self, items: Iterable[Any]) -> list[Any]:
+        """The items of a set in an order that is the same in every process; by what they hold, if need be."""
+        several = collections.Counter(map(_order, items))
+        return sorted(items, key=lambda item: (text := _order(item), self._alone(item) if several[text] > 1 else ""))
+
+    def _alone(self, value: Any) -> str:
+        """The digest of one value, which is not told thereby."""
+        other = copy.copy(self)
+        other._hash, other._numbers = sha256(), dict(self._numbers)
+        other._kept, other._modules = list(self._kept), set(self._modules)
+        other._value(value)
+        return other.digest
 
     def _object(self, value: Any) -> None:
         """An object of some class: of ours, by what it holds; of a library, by its class alone."""
@@ -156,7 +191,9 @@ class _Print:
             for field in cls.__struct_fields__:
                 self._value(getattr(value, field))
         elif self._is_ours(cls):
-            self._container(dict(getattr(value, "__dict__", {})))
+            self._container(attributes_of(value))
+        for part in behind(value):
+            self._value(part)
 
     # --- functions
 
@@ -171,9 +208,10 @@ class _Print:
             case types.MethodType():
                 self._value((function.__func__, function.__self__))
             case functools.partial():
-                self._value((function.func, function.args, function.keywords))
+                self._value((function.func, function.args, _by_name(function.keywords)))
+                self._beside(function)
             case _ if not self._met(function):
-                self._value((function.__defaults__, function.__kwdefaults__))
+                self._value((function.__defaults__, _by_name(function.__kwdefaults__)))
                 for _, cell in sorted(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)):
                     self._value(_contents(cell))
                 if self._is_ours(function):
@@ -188,7 +226,7 @@ class _Print:
             self._instructions(code)
         else:
             self._add(told)
-        named, attributes = _mentioned(code)
+        named, attributes = mentioned(code)
         for name in sorted(named & names.keys()):
             self._named(names[name], attributes, code)
         for name in sorted(attributes & self._own.keys()):
@@ -198,7 +236,7 @@ class _Print:
         """The instructions, with their constants in place of their numbers."""
         self._add(code.co_exceptiontable, code.co_varnames, code.co_names, code.co_freevars, code.co_flags & _KINDS)
         self._add(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
-        for step in _steps(code):
+        for step in steps(code):
             constant = step.opcode in dis.hasconst
             self._add(step.opname, None if constant else step.arg)
             if constant and isinstance(step.argval, types.CodeType):
@@ -250,19 +288,11 @@ class _Print:
         config = cls.__struct_config__
         self._add("struct", cls.__struct_fields__, cls.__struct_encode_fields__)
         self._add(config.tag, config.tag_field, config.omit_defaults, config.array_like, config.forbid_unknown_fields)
-        hints = self._hints(cls)
+        hints = _hints(cls, self._local)
         for field in cls.__struct_fields__:
             self._hint(hints.get(field))
         for default in cls.__struct_defaults__:
             self._value(getattr(default, "factory", default))
-
-    def _hints(self, cls: type) -> dict[str, Any]:
-        """The types of the fields; as they were written, where their names cannot be found."""
-        try:
-            return typing.get_type_hints(cls, localns=self._local, include_extras=True)
-        except Exception:
-            bases = reversed(cls.__mro__)
-            return {name: hint for base in bases for name, hint in vars(base).get("__annotations__", {}).items()}
 
     def _hint(self, hint: Any) -> None:
         parts = typing.get_args(hint)
@@ -285,22 +315,27 @@ class _Print:
         return self._is_our_module(getattr(value, "__module__", None) or "")
 
     def _is_our_module(self, name: str) -> bool:
-        top = name.partition(".")[0]
-        if top == "storied":
-            return self._home == "storied" and name.startswith("storied.examples.")
-        if top == self._home:
-            return True
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if file is None or top in sys.stdlib_module_names:
-            return False
-        return "site-packages" not in file and "dist-packages" not in file
+        return _belongs(name, self._home)
+
+
+def _belongs(name: str, home: str) -> bool:
+    """Whether a module of this name belongs to the program whose package is *home*."""
+    top = name.partition(".")[0]
+    if top == "storied":
+        return home == "storied" and name.startswith("storied.examples.")
+    if top == home:
+        return True
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if file is None or top in sys.stdlib_module_names:
+        return False
+    return "site-packages" not in file and "dist-packages" not in file
 
 
 def _items(cls: type) -> list[tuple[str, Any]]:
     """The functions of a class, and its constants."""
     constants = not issubclass(cls, Enum)  # its members are told by themselves
     return [
-        (name, item)
+        (name, _by_name(item) if name == "_field_defaults" else item)
         for name, item in vars(cls).items()
         if (isinstance(item, _FUNCTIONS) and not _is_generated(cls, name, item))
         or (constants and not name.startswith(("__", "_abc_")) and not isinstance(item, types.MemberDescriptorType))
@@ -316,32 +351,6 @@ def _is_generated(cls: type, name: str, item: Any) -> bool:
     return file in _MAKERS or (made and name.startswith("__") and file.startswith(("<string>", "<namedtuple_")))
 
 
-def _mentioned(code: types.CodeType) -> tuple[set[str], set[str]]:
-    """The global names in the code and in what is nested in it, and the attributes."""
-    named: set[str] = set()
-    attributes: set[str] = set()
-    for step in _steps(code):
-        if isinstance(step.argval, types.CodeType):
-            inside = _mentioned(step.argval)
-            named, attributes = named | inside[0], attributes | inside[1]
-        elif step.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT")):
-            named.add(step.argval)
-        elif step.opcode in dis.hasname:
-            attributes.add(step.argval)
-    return named, attributes
-
-
-def _steps(code: types.CodeType) -> list[dis.Instruction]:
-    """The instructions without those that only say where a class stands."""
-    steps: list[dis.Instruction] = []
-    for step in dis.get_instructions(code):
-        if step.opname == "STORE_NAME" and step.argval in _OF_A_PLACE:
-            steps.pop()
-        elif step.opname != "EXTENDED_ARG":
-            steps.append(step)
-    return steps
-
-
 def _order(value: Any) -> str:
     """A text to sort a set by, the same in every process."""
     if isinstance(value, (tuple, list)):
@@ -351,6 +360,20 @@ def _order(value: Any) -> str:
     if isinstance(value, (type, types.FunctionType)):
         return f"{value.__module__}.{value.__qualname__}"
     return f"{type(value).__name__}:{_ADDRESS.sub('', repr(value))}"
+
+
+def _hints(cls: type, names: dict[str, Any]) -> dict[str, Any]:
+    """The types of the fields; as they were written, where their names cannot be found."""
+    try:
+        return typing.get_type_hints(cls, localns=names, include_extras=True)
+    except Exception:
+        bases = reversed(cls.__mro__)
+        return {name: hint for base in bases for name, hint in vars(base).get("__annotations__", {}).items()}
+
+
+def _by_name(given: Any) -> Any:
+    """Parameters or fields with what they are given, where the order in which that was done says nothing."""
+    return given and dict(sorted(given.items()))
 
 
 def _contents(cell: types.CellType) -> object:

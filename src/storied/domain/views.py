@@ -94,10 +94,19 @@ class ViewSpec:
             self._key = field
         return self._key
 
+    def check_key(self) -> None:
+        """Raises `DefinitionError` when the key is wrong; where a class is still to come, `routes` does."""
+        try:
+            _ = self.key
+        except DefinitionError as error:
+            if not isinstance(error.__cause__, NameError):
+                raise
+
     @property
     def routes(self) -> dict[type[Event], tuple[Route, ...]]:
         """The routes by event class, in the order the methods were written."""
         if self._routes is None:
+            _ = self.key  # which every document needs, however its handlers find it
             table = find_handlers(self.cls)
             if not table:
                 raise DefinitionError(f"{self.name} handles no event. Give it a method marked with @on.")

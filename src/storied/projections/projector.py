@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from storied.domain.events import Event, EventSpec, event_spec
+from storied.domain.events import Event, event_spec
 from storied.domain.tags import getter
 from storied.domain.views import Route, View, ViewSpec
 from storied.errors import DecodeError, KeyParked, StoriedError, ViewFailed
 from storied.projections.comparing import comparable
-from storied.store.codec import EventTypes, decode_as
+from storied.store.codec import EventTypes
 from storied.store.documents import Change, Parked, Table
 from storied.store.ordering import Scalar, index_form, sort_key
 from storied.store.query import Query
@@ -51,35 +51,28 @@ class Projector:
         self.decoder: msgspec.json.Decoder[View] = msgspec.json.Decoder(spec.cls)
         self.takes_records = any(r.handler.takes_record for routes in spec.routes.values() for r in routes)
         """Whether any handler wants the record beside the event, so that contents are not enough."""
-        EventTypes(spec.routes)  # two classes under one name cannot be told apart
-        self._routes: dict[str, tuple[EventSpec, tuple[Route, ...]]] = {
-            name: (event_spec(event), routes)
-            for event, routes in spec.routes.items()
-            for name in event_spec(event).names
+        self._types = EventTypes(spec.routes)
+        self._routes: dict[str, tuple[Route, ...]] = {
+            name: routes for event, routes in spec.routes.items() for name in event_spec(event).names
         }
 
     def plan(self, records: Iterable[Recorded | Content]) -> list[Step]:
         """What the records ask to be done, in order. Raises `ViewFailed` at the first whose keys cannot be told."""
         steps: list[Step] = []
-        for record in records:
-            found = self._routes.get(record.type)
-            if found is None:
+        records = list(records)
+        for record, event in zip(records, self._types.decode_each(records), strict=True):
+            if event is None:
                 continue
-            spec, routes = found
+            routes = self._routes[record.type]
+            if isinstance(event, DecodeError):
+                steps.extend(self._undecodable(record, routes, event))
+                continue
             try:
-                try:
-                    event = spec.decoder.decode(record.data) if record.version == spec.version else None
-                except msgspec.MsgspecError:
-                    event = None
-                if event is None:
-                    event = decode_as(spec, record)  # which says what does not fit
                 for route in routes:
                     if route.keys is None:
                         steps.append(Step(record, event, route, wanted=self._wanted(event, route.where or "")))
                     elif keys := route.keys(event):
                         steps.append(Step(record, event, route, keys))
-            except DecodeError as error:
-                steps.extend(self._undecodable(record, routes, error))
             except Exception as error:
                 raise self.failed(record, error) from error
         return steps
@@ -116,7 +109,11 @@ class Projector:
 
     def failed(self, record: Recorded | Content, error: Exception) -> ViewFailed:
         """The failure of the whole view at this record."""
-        return ViewFailed(self.name, position=record.position, type=record.type, reason=reason_of(error))
+        reason, fault = reason_of(error), "the view's handler"
+        if isinstance(error, DecodeError):
+            reason = f"as version {record.version} it does not fit today's code: {error.reason}"
+            fault = "the event's class, or add an upcaster,"
+        return ViewFailed(self.name, position=record.position, type=record.type, reason=reason, fault=fault)
 
     def _undecodable(self, record: Recorded | Content, routes: tuple[Route, ...], error: DecodeError) -> list[Step]:
         """A step for each route whose keys stand in the stored payload as they are. Raises `ViewFailed` otherwise."""

@@ -6,8 +6,9 @@ before it is history. Decoding upcasts old payloads version by version, as dicts
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -163,6 +164,8 @@ class EventTypes:
                         f"both stored as {name!r}. Rename one, or give it name=."
                     )
 
+        self._decoders = _Decoders(self.by_name)
+
     def decode(self, record: Recorded) -> Event | Recorded:
         """The record's event, upcast to today's version; the record itself when its type is not known here.
 
@@ -171,25 +174,61 @@ class EventTypes:
         spec = self.by_name.get(record.type)
         return record if spec is None else decode_as(spec, record)
 
-    def decode_all(self, records: Iterable[Recorded]) -> list[Event | Recorded]:
-        """Each record's event as `decode` gives it."""
-        known = self.by_name.get
-        return [record if (spec := known(record.type)) is None else decode_as(spec, record) for record in records]
-
     def decode_contents(self, contents: Contents) -> list[Event | None]:
-        """Each event as `decode` gives it, and None for one whose type is not known here."""
-        known = self.by_name.get
-        kinds = {kind: known(kind[0]) for kind in set(zip(contents.types, contents.versions, strict=True))}
-        if all(spec is not None and version == spec.version for (_, version), spec in kinds.items()):
-            decoders = {name: spec.decoder.decode for (name, _), spec in kinds.items() if spec is not None}
-            try:
-                return [decoders[name](data) for name, data in zip(contents.types, contents.payloads, strict=True)]
-            except Exception:  # noqa: S110 - the way below finds which it is
-                pass
-        return [
-            None if (spec := kinds[event.type, event.version]) is None else decode_as(spec, event)
-            for event in contents.events
-        ]
+        """Each event as `decode` gives it, and None for one whose type is not known here. Raises `DecodeError`."""
+        decoders = self._decoders
+        kinds = zip(contents.types, contents.versions, strict=True)
+        try:
+            return [decoders[kind](data) for kind, data in zip(kinds, contents.payloads, strict=True)]
+        except Exception:
+            return [self._decoded(event) for event in contents.events]  # which says which it was, and why
+
+    def decode_records(self, records: Sequence[Recorded | Content]) -> list[Event | None]:
+        """As `decode_contents`, of events one by one."""
+        decoders = self._decoders
+        try:
+            return [decoders[record.type, record.version](record.data) for record in records]
+        except Exception:
+            return [self._decoded(record) for record in records]
+
+    def decode_each(self, records: Sequence[Recorded | Content]) -> list[Event | DecodeError | None]:
+        """As `decode_records`, but what does not decode has the error in its place."""
+        try:
+            return [*self.decode_records(records)]
+        except DecodeError:
+            return [self._tried(record) for record in records]
+
+    def _tried(self, record: Recorded | Content) -> Event | DecodeError | None:
+        try:
+            return self._decoded(record)
+        except DecodeError as error:
+            return error
+
+    def _decoded(self, record: Recorded | Content) -> Event | None:
+        spec = self.by_name.get(record.type)
+        return None if spec is None else decode_as(spec, record)
+
+
+class _Decoders(dict[tuple[str, int], Callable[[str], Event | None]]):
+    """By type and version, what makes an event of a payload; each found once, for there is one call an event.
+
+    A decoder raises whatever it does not bear: `decode_as` tells it as a `DecodeError`.
+    """
+
+    def __init__(self, by_name: Mapping[str, EventSpec]) -> None:
+        super().__init__()
+        self._by_name = by_name
+
+    def __missing__(self, kind: tuple[str, int]) -> Callable[[str], Event | None]:
+        spec = self._by_name.get(kind[0])
+        if spec is None:
+            return _nothing
+        decoder = self[kind] = _decoder(spec, kind[1])
+        return decoder
+
+
+def _nothing(data: str) -> None:
+    """What an event of an unknown type is decoded to."""
 
 
 def decode_as(spec: EventSpec, record: Recorded | Content) -> Event:
@@ -197,35 +236,42 @@ def decode_as(spec: EventSpec, record: Recorded | Content) -> Event:
 
     Raises `DecodeError` when it does not fit, an upcaster is missing or fails, or its version is newer than the class.
     """
-    if record.version == spec.version:
-        try:
-            return spec.decoder.decode(record.data)
-        except msgspec.MsgspecError as error:
-            raise _undecodable(record, str(error)) from error
-        except Exception as error:  # the class's own __post_init__ may raise anything
-            raise _undecodable(record, repr(error)) from error
-    if record.version > spec.version:
-        raise _undecodable(
-            record, f"this code knows {spec.name} up to version {spec.version} only, so it is older than the data"
-        )
     try:
-        payload: Any = msgspec.json.decode(record.data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+        return _decoder(spec, record.version)(record.data)
+    except _Misfit as error:
+        raise _undecodable(record, str(error)) from error.__cause__
+    except msgspec.MsgspecError as error:
         raise _undecodable(record, str(error)) from error
-    for version in range(record.version, spec.version):
-        step = spec.upcasters.get(version)
+    except Exception as error:  # the class's own __post_init__ may raise anything
+        raise _undecodable(record, repr(error)) from error
+
+
+class _Misfit(Exception):
+    """Why a payload of another version is no event of today's class."""
+
+
+def _decoder(spec: EventSpec, version: int) -> Callable[[str], Event]:
+    return spec.decoder.decode if version == spec.version else partial(_upcast, spec, version)
+
+
+def _upcast(spec: EventSpec, version: int, data: str) -> Event:
+    if version > spec.version:
+        raise _Misfit(f"this code knows {spec.name} up to version {spec.version} only, so it is older than the data")
+    payload: Any = msgspec.json.decode(data)
+    for number in range(version, spec.version):
+        step = spec.upcasters.get(number)
         if step is None:
-            raise _undecodable(record, f"no upcaster from version {version} to {version + 1}")
+            raise _Misfit(f"no upcaster from version {number} to {number + 1}")
         try:
             payload = step(payload)
         except Exception as error:
-            raise _undecodable(record, f"the upcaster from version {version} raised {error!r}") from error
+            raise _Misfit(f"the upcaster from version {number} raised {error!r}") from error
     try:
         return msgspec.convert(payload, spec.cls)
     except msgspec.ValidationError as error:
-        raise _undecodable(record, f"after upcasting, {error}") from error
+        raise _Misfit(f"after upcasting, {error}") from error
     except Exception as error:  # as above, or a payload that is no JSON any more
-        raise _undecodable(record, f"after upcasting, {error!r}") from error
+        raise _Misfit(f"after upcasting, {error!r}") from error
 
 
 def _undecodable(record: Recorded | Content, reason: str) -> DecodeError:

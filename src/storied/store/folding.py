@@ -1,17 +1,15 @@
-"""Folding: records into the state they make, by a table from type name to decoder and methods."""
+"""Folding: records into the state they make, by a table from type name to methods."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-import msgspec
-
 from storied.domain.dispatch import Handler
 from storied.domain.entities import Entity, EntitySpec
-from storied.domain.events import Event, EventSpec, event_spec
-from storied.store.codec import EventTypes, decode_as
-from storied.store.reading import PAGE, Content, Contents, Reading
+from storied.domain.events import Event, event_spec
+from storied.store.codec import EventTypes
+from storied.store.reading import PAGE, Contents, Reading
 from storied.store.records import Recorded
 
 Method = tuple[Callable[..., Any], bool]
@@ -22,53 +20,35 @@ class Fold:
     """How one entity class changes with each event type it handles."""
 
     def __init__(self, handlers: Mapping[type[Event], tuple[Handler, ...]]) -> None:
-        EventTypes(handlers)  # two classes under one name cannot be told apart
-        self._table: dict[str, tuple[EventSpec, tuple[Method, ...]]] = {}
+        self._types = EventTypes(handlers)
+        self._table: dict[str, tuple[Method, ...]] = {}
         self._methods: dict[type[Event], tuple[Method, ...]] = {}
         self.takes_records = any(handler.takes_record for several in handlers.values() for handler in several)
         """Whether any method wants the record beside the event, so that contents are not enough."""
         for event, several in handlers.items():
-            spec = event_spec(event)
             methods = tuple((handler.method, handler.takes_record) for handler in several)
             self._methods[event] = methods
-            self._table.update(dict.fromkeys(spec.names, (spec, methods)))
+            self._table.update(dict.fromkeys(event_spec(event).names, methods))
 
     def apply(self, state: S, records: Iterable[Recorded]) -> S:
         """*state*, changed by each record that it handles; the others pass. Raises `DecodeError`."""
-        table = self._table
-        for record in records:
-            entry = table.get(record.type)
-            if entry is None:
-                continue
-            spec, methods = entry
-            try:
-                event = spec.decoder.decode(record.data) if record.version == spec.version else decode_as(spec, record)
-            except msgspec.MsgspecError:
-                event = decode_as(spec, record)  # which says what does not fit
-            for method, takes_record in methods:
-                if takes_record:
-                    method(state, event, record)
-                else:
-                    method(state, event)
+        table, records = self._table, list(records)
+        for record, event in zip(records, self._types.decode_records(records), strict=True):
+            if event is not None:
+                for method, takes_record in table[record.type]:
+                    if takes_record:
+                        method(state, event, record)
+                    else:
+                        method(state, event)
         return state
 
     def apply_contents(self, state: S, contents: Contents) -> S:
         """As `apply`, for a fold that takes no records."""
         table = self._table
-        columns = zip(contents.types, contents.versions, contents.payloads, strict=True)
-        for place, (name, version, data) in enumerate(columns):
-            entry = table.get(name)
-            if entry is None:
-                continue
-            spec, methods = entry
-            try:
-                event = spec.decoder.decode(data) if version == spec.version else None
-            except msgspec.MsgspecError:
-                event = None
-            if event is None:
-                event = decode_as(spec, Content(contents.positions[place], name, version, data))
-            for method, _ in methods:
-                method(state, event)
+        for name, event in zip(contents.types, self._types.decode_contents(contents), strict=True):
+            if event is not None:
+                for method, _ in table[name]:
+                    method(state, event)
         return state
 
     def apply_events(self, state: object, events: Iterable[Event]) -> bool:

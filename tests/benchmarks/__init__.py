@@ -1,0 +1,1 @@
+"""What the benchmarks write, and that they run."""
