@@ -88,7 +88,7 @@ def load_rate(path: Path, streams: int, per_stream: int) -> float:
     """Streams a second read by tag, decoded and summed."""
     decoder = msgspec.json.Decoder(ItemAdded)
     connection = apsw.Connection(str(path))
-    sql = "SELECT e.data FROM event_tag t JOIN event e USING (position) WHERE t.tag = ? ORDER BY t.position"
+    sql = "SELECT e.data FROM tag_entry t JOIN event e USING (position) WHERE t.tag = ? ORDER BY t.position"
     started = time.perf_counter()
     for number in range(streams):
         total = 0
@@ -101,7 +101,7 @@ def command_rate(path: Path, baskets: int, count: int, batch: int) -> float:
     """Commands a second on a filled database: an entity's rows read and summed, then a row; *batch* in a commit."""
     decoder = msgspec.json.Decoder(ItemAdded)
     made = rows(baskets * 10 + count, baskets)[baskets * 10 :]
-    sql = "SELECT e.data FROM event_tag t JOIN event e USING (position) WHERE t.tag = ? ORDER BY t.position"
+    sql = "SELECT e.data FROM tag_entry t JOIN event e USING (position) WHERE t.tag = ? ORDER BY t.position"
     connection = apsw.Connection(str(path))
     connection.pragma("synchronous", 2)
     connection.pragma("cache_size", -65536)
