@@ -16,10 +16,10 @@ from benchmarks.model import BasketPage, ItemAdded, item
 _SCHEMA = """
 CREATE TABLE event (position INTEGER PRIMARY KEY, id TEXT, type TEXT, version INTEGER, tags TEXT, data TEXT,
                     metadata TEXT, recorded_at INTEGER, digest BLOB) STRICT;
-CREATE TABLE event_tag (tag TEXT, position INTEGER, type TEXT, PRIMARY KEY (tag, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE tag_entry (tag TEXT, position INTEGER, type TEXT, PRIMARY KEY (tag, position)) STRICT, WITHOUT ROWID;
 """
 _EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_TAG = "INSERT INTO event_tag VALUES (?, ?, ?)"
+_TAG = "INSERT INTO tag_entry VALUES (?, ?, ?)"
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def append_rate(path: Path, count: int, batch: int, condition_every: int = 1) ->
             for number, (row, tags) in enumerate(made[start : start + batch]):
                 if number % condition_every == 0:
                     sought = (tags[0][0],)
-                    connection.execute("SELECT 1 FROM event_tag WHERE tag = ? AND position > 0", sought).fetchone()
+                    connection.execute("SELECT 1 FROM tag_entry WHERE tag = ? AND position > 0", sought).fetchone()
                 connection.execute(_EVENT, row)
                 connection.executemany(_TAG, tags)
             connection.execute("COMMIT")

@@ -15,7 +15,7 @@ from storied.commands.keeping import CAPACITY, EntityKey, Keeper, Kept, thawed
 from storied.commands.snapshotting import Snapshotter
 from storied.domain.commands import Loaded
 from storied.domain.entities import Entity, EntitySpec
-from storied.store.folding import fold_of, folded, new_entity
+from storied.store.folding import fold_of, new_entity
 from storied.store.moments import Moment
 from storied.store.port import EventStore
 from storied.store.query import AppendCondition, Query, QueryItem
@@ -114,9 +114,10 @@ class Loader:
         spec, entity_id = key
         fold, query = fold_of(spec), entity_query(spec, entity_id)
         size = FIRST_PAGE if one.position == 0 else PAGE
-        async for count, through in folded(fold, one.entity, self._store.read(query, after=one.position), size):
-            one.position = through
-            if size == FIRST_PAGE and count == FIRST_PAGE:
+        async for page in self._store.read(query, after=one.position).pages(size):
+            fold.apply(one.entity, page.events)
+            one.position = page.through
+            if size == FIRST_PAGE and len(page.events) == FIRST_PAGE:
                 break
         else:
             return
