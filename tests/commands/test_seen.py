@@ -137,6 +137,34 @@ async def test_a_command_that_rests_on_nothing_cannot_be_outdated(url: str) -> N
         assert await shop.store.head() == 1
 
 
+class Maybe(Command):
+    account: str | None = None
+
+
+class Several(Command):
+    account: list[str] = []
+
+
+@pytest.mark.parametrize("command", [Maybe(), Several()])
+async def test_a_command_that_names_no_entity_rests_on_nothing(url: str, command: Command) -> None:
+    """Its handler would load one, but this command gives no id: each of many at once is refused."""
+    app = App("maybe")
+
+    @app.command()
+    def one(command: Maybe, account: Account | None) -> Deposited:
+        return Deposited(account="a", amount=1)
+
+    @app.command()
+    def several(command: Several, account: list[Account]) -> Deposited:
+        return Deposited(account="a", amount=1)
+
+    async with app.open(url) as shop:
+        await shop.execute(command)
+        ended = await asyncio.gather(*(shop.execute(command, seen=1) for _ in range(20)), return_exceptions=True)
+        assert {one.code for one in ended if isinstance(one, InvalidCommand)} == {"nothing-to-compare"}
+        assert await shop.store.head() == 1
+
+
 async def test_no_more_than_twenty_events_are_told(url: str) -> None:
     """And that there are others."""
     async with bank.open(url) as shop:

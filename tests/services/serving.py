@@ -13,12 +13,21 @@ import uvicorn
 
 
 @asynccontextmanager
-async def served(application: Any, *, lifespan: str = "auto") -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application, which uvicorn serves on a free port."""
+async def served(
+    application: Any, *, lifespan: str = "auto", protocol: Any = "auto"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, which uvicorn serves on a free port, by a protocol of its own or another."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        config = uvicorn.Config(application, log_level="error", lifespan=lifespan, ws="none", access_log=False)  # type: ignore[arg-type]
+        config = uvicorn.Config(
+            application,
+            http=protocol,
+            log_level="error",
+            lifespan=lifespan,  # type: ignore[arg-type]
+            ws="none",
+            access_log=False,
+        )
         server = _Quiet(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:

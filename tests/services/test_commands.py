@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +310,27 @@ async def test_a_command_without_entities_cannot_be_matched() -> None:
     assert (answer.status, answer.json["code"]) == (400, "nothing-to-compare")
 
 
+async def test_of_many_who_match_nothing_none_is_stored(url: str) -> None:
+    """All at once, with a key or without: the header is refused each time, never passed over."""
+    app = App("notes")
+
+    class Note(Command):
+        account: str
+
+    @app.command("POST /notes")
+    def note(command: Note) -> Paid:
+        return Paid(account=command.account, amount=Decimal(1))
+
+    async with command_service(app, url) as service:
+        await send(service, "POST /notes", {"account": "a"})
+        keys: list[dict[str, str]] = [{}, {"Idempotency_Key": "k"}]
+        answers = await asyncio.gather(
+            *(send(service, "POST /notes", {"account": "a"}, If_Match='"1"', **key) for key in keys for _ in range(20))
+        )
+        assert {(answer.status, answer.json["code"]) for answer in answers} == {(400, "nothing-to-compare")}
+        assert await service.opening.value.store.head() == 1
+
+
 async def test_a_repeat_matches_whatever_has_happened(url: str) -> None:
     """Its first answer stands."""
     async with command_service(ledger, url) as service:
@@ -331,6 +353,15 @@ async def test_a_client_may_wait_for_views(url: str) -> None:
         answer = await open_account(service, "b", Prefer='wait=5; views="Closings AccountPage Nothing"')
         assert answer.headers["preference-applied"] == 'wait=5; views="Closings AccountPage"'
         assert "preference-applied" not in (await open_account(service, "c")).headers
+
+
+@pytest.mark.parametrize("wish", ["wait=Accountpage", 'wait=5; views="Accountpage"', 'wait=5; views=""'])
+async def test_a_wish_for_a_view_that_nobody_knows_is_not_applied(wish: str) -> None:
+    """It is passed over, and the answer claims nothing: who mistyped the name must not think that it has waited."""
+    async with command_service(ledger, "memory://") as service:
+        answer = await open_account(service, Prefer=wish)
+        assert answer.status == 201
+        assert "preference-applied" not in answer.headers
 
 
 async def test_a_view_that_is_late_makes_no_failure(url: str) -> None:

@@ -3,9 +3,13 @@
 import msgspec
 import pytest
 
-from storied.services.health import ViewHealth, view_health
+from storied import App
+from storied.services.gate import Gate
+from storied.services.health import Health, Readiness, ViewHealth, view_health
+from storied.services.http import Request
 from storied.services.settings import Settings
 from storied.store.documents import Checkpoint, Edition, Heartbeat, Table
+from tests.services.asgi import Wire, scope_of
 
 NOW = 1_000_000.0
 EDITION = Edition(Table("Page"), live=True, checkpoint=Checkpoint(7), parked=0, error=None, updated_us=0)
@@ -92,3 +96,30 @@ def test_what_has_caught_up_since_is_not_late() -> None:
     """The documents are younger than the sign."""
     late = changed(position=5, head=7, lag_us=6_000_000)
     assert health(late).lag_seconds == 0.0
+
+
+@pytest.mark.parametrize("sign", [BEAT, changed(head=9, lag_us=2_000_000), changed(position=9, head=9)])
+def test_a_dead_view_is_later_every_second(sign: Heartbeat) -> None:
+    """Whatever its last sign said: what was written since is known to nobody, and may have waited as long."""
+    lags = []
+    for age in (9, 11, 60, 3600):
+        old = msgspec.structs.replace(sign, beaten_us=int((NOW - age) * 1e6))
+        lags.append(health(old).lag_seconds)
+    waited = sign.lag_us / 1e6
+    assert lags[0] == (9 + waited if waited else 0.0)
+    assert lags[1:] == [age + waited for age in (11, 60, 3600)]
+
+
+@pytest.mark.parametrize("beat_seconds", [None, 60.0])
+async def test_the_metrics_say_no_lag_that_nobody_knows(beat_seconds: float | None) -> None:
+    """Without any sign there is no number, least of all a good one."""
+    found = ViewHealth("Page", "dead", False, 7, beat_seconds or 0.0, beat_seconds)
+
+    async def readied() -> Readiness:
+        return Readiness(False, views=[found])
+
+    request = Request(scope_of("GET", "/metrics"), Wire().receive)
+    text = (await Health(Gate(App("pages"), Settings()), readied).metrics(request)).body.decode()
+    assert ('storied_view_lag_seconds{view="Page"} 60' in text) is (beat_seconds is not None)
+    assert 'storied_view_lag_seconds{view="Page"} 0' not in text
+    assert 'storied_view_alive{view="Page"} 0' in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -240,7 +241,11 @@ async def test_questions_are_answered_while_everything_else_is_down(tmp_path: Pa
             file.rename(tmp_path / f"away-{file.name}")
         assert (await client.get(f"{read}/tallies/a")).json()["count"] == 1
         assert (await client.get(f"{read}/tallies?at=1")).status_code == 503
-        assert 'storied_view_alive{view="TallyPage"} 0' in (await client.get(f"{read}/metrics")).text
+        text = (await client.get(f"{read}/metrics")).text
+        assert 'storied_view_alive{view="TallyPage"} 0' in text
+        lag = re.search(r'storied_view_lag_seconds\{view="TallyPage"\} (\S+)', text)
+        assert lag is not None
+        assert float(lag[1]) > 1.5
 
 
 @pytest.mark.timeout(90)

@@ -16,13 +16,16 @@ _log = logging.getLogger("storied.services")
 
 async def wait_for_views(
     shop: OpenApp, views: Mapping[str, type[View]], position: int, types: Set[str], wanted: Wish, limit: float
-) -> str:
+) -> str | None:
     """What of the wish came true, as ``Preference-Applied`` tells it: never an error, since the command is stored.
 
-    Waits for the views that are named, or else for each that reads one of the events' *types*.
+    Waits for the views that are named, or else for each that reads one of the events' *types*. A name that no view has
+    is passed over, and when there is no other, so is the wish: None.
     """
     seconds = min(wanted.seconds, limit)
     names = [name for name in wanted.views if name in views] if wanted.views is not None else concerned(views, types)
+    if wanted.views is not None and not names:
+        return None
     reached = await asyncio.gather(*(_reaches(shop, views[name], position, seconds) for name in names))
     there = [name for name, arrived in zip(names, reached, strict=True) if arrived]
     late = [name for name, arrived in zip(names, reached, strict=True) if not arrived]

@@ -113,7 +113,8 @@ class CommandEndpoint:
             self.service.release()
             types, limit = {event.type for event in events}, self.service.settings.wait_limit
             applied = await wait_for_views(shop, self.app.views, receipt.position, types, wanted, limit)
-            headers.append((b"preference-applied", applied.encode()))
+            if applied is not None:
+                headers.append((b"preference-applied", applied.encode()))
         body = _encoder.encode(Changed(receipt.position, receipt.count, events))
         return Response(201 if self._key and receipt.count else 200, body, headers)
 

@@ -31,7 +31,8 @@ class ViewHealth(msgspec.Struct, frozen=True):
     """How one view is doing. `state` is ``running``, ``building``, ``parked``, ``failed``, ``dead`` or ``absent``.
 
     A dead view is one that nobody keeps up to date: no sign of life came for too long. `lag_seconds` is how long the
-    first event that it has not applied has waited, as far as is known; `beat_seconds` how old the last sign is.
+    first event that it has not applied has waited, as far as is known; `beat_seconds` how old the last sign is. What
+    came after that sign nobody has told of: when it is too old, the lag is at least its age.
     """
 
     view: str
@@ -86,11 +87,7 @@ def _view_health(
     newest = next(iter(alive or signs), None)
     position = live.checkpoint.position if live else 0
     age = None if newest is None else max(0.0, now - newest.beaten_us / 1e6)
-    lag = 0.0 if newest is None else newest.lag_us / 1e6
-    if newest is not None and age is not None and position < newest.head and lag:
-        lag += age  # what waited then has gone on waiting
-    if newest is not None and position >= newest.head:
-        lag = 0.0
+    lag = _lag(newest, age, position, settings.heartbeat_limit)
     if live is None:
         state = "absent"
     elif not alive:
@@ -100,6 +97,16 @@ def _view_health(
     late = settings.lag_limit is not None and lag > settings.lag_limit
     ready = state in ("running", "building", "parked") and not late
     return ViewHealth(view, state, ready, position, lag, age, live.error if live else None)
+
+
+def _lag(newest: Heartbeat | None, age: float | None, position: int, limit: float) -> float:
+    """Seconds that a view at *position* is behind; what was written since the last sign may have waited as long."""
+    if newest is None or age is None:
+        return 0.0
+    lag = 0.0
+    if position < newest.head and newest.lag_us:
+        lag = newest.lag_us / 1e6 + age  # what waited then has gone on waiting
+    return max(lag, age) if age > limit else lag
 
 
 def add_health(router: Router, gate: Gate, readied: Readied) -> None:
@@ -162,15 +169,18 @@ def _gauges(found: Readiness) -> Iterable[Gauge]:
     if found.head is not None:
         head.set(found.head)
     lag = Gauge(
-        "storied_view_lag_seconds", "How long the first event that a view has not applied has waited.", ["view"]
+        "storied_view_lag_seconds",
+        "How long the first event that a view has not applied has waited; of a dead view at least the age of its last "
+        "sign of life.",
+        ["view"],
     )
     position = Gauge("storied_view_position", "The position that a view stands at.", ["view"])
     alive = Gauge("storied_view_alive", "1 when somebody keeps the view up to date.", ["view"])
     beat = Gauge("storied_view_heartbeat_age_seconds", "How old the last sign of life is.", ["view"])
     for one in found.views:
-        lag.set(one.lag_seconds, (one.view,))
         position.set(one.position, (one.view,))
         alive.set(int(one.state in ("running", "building", "parked")), (one.view,))
-        if one.beat_seconds is not None:
+        if one.beat_seconds is not None:  # without any sign of life nobody knows
+            lag.set(one.lag_seconds, (one.view,))
             beat.set(one.beat_seconds, (one.view,))
     return (ready, head, lag, position, alive, beat)

@@ -1,7 +1,9 @@
 """The wire: uvicorn's HTTP over httptools, with an end to how long and how large the head of a request may be.
 
 Without these, who sends a header that never ends fills the memory, and who sends it a byte a minute holds a connection
-for ever: nothing of either reaches an application that could refuse it. Needs the extra ``services``.
+for ever: nothing of either reaches an application that could refuse it. Fields behind a chunked body (trailers) are
+dropped, whatever they are called: they come after the request was taken for what its head says. Needs the extra
+``services``.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ class Connection(HttpToolsProtocol):
     head_seconds: ClassVar[float] = 10.0
     _in_head = True
     _head = 0
+    _beside = 0
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -37,10 +40,15 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Counts what belongs to a head; the parser sees the rest."""
+        """Counts what belongs to a head, or stands beside a body; the parser sees the rest."""
         if self._in_head:
             self._head += len(data)
             if self._head > self.head_limit and self._is_only_head(data):
+                self._refuse(b"431 Request Header Fields Too Large")
+                return
+        else:
+            self._beside += len(data)
+            if self._beside - len(data) > self.head_limit:
                 self._refuse(b"431 Request Header Fields Too Large")
                 return
         super().data_received(data)
@@ -53,10 +61,16 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head is there."""
-        self._in_head, self._head = False, 0
+        """The head is there; the parser tells trailers as it tells headers, so these go where nobody looks."""
+        self._in_head, self._head, self._beside = False, 0, 0
         self._stop_waiting()
         super().on_headers_complete()
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body came; what goes on without any is trailers, or what may be said beside a chunk's size."""
+        self._beside = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """What comes next is a head."""
@@ -87,11 +101,13 @@ class Connection(HttpToolsProtocol):
         """Answers without the application, and closes; an answer that is under way is left to end."""
         if self.transport.is_closing():
             return
-        if self.cycle is not None and not self.cycle.response_complete:
+        answered = self.cycle is None or self.cycle.response_complete
+        if not answered and (self._in_head or self.pipeline or self.cycle.response_started):
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             return
-        self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        if self._in_head or not answered:  # otherwise it has its answer, and takes no second one
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
 
 
