@@ -77,6 +77,8 @@ def make_app() -> App:
 
     app.allow(Order, to="customer", where=lambda principal: {"customer": principal.id})
     app.allow(Order, to="clerk")
+    app.allow(Order, to="customer", where=lambda principal: {"customer": principal.id}, history=True)
+    app.allow(Order, to=["clerk", "auditor"], history=True)
     app.allow(Profile, to="customer", where=lambda principal: {"customer": principal.id})
     app.allow(Notice, to=EVERYONE)
     app.allow(customer_of, to="clerk")
