@@ -131,15 +131,24 @@ class App:
         """Gives *value* to handlers that ask for *wanted* by type; a callable is called (and awaited) each time."""
         self._providers[wanted] = value if callable(value) else lambda: value
 
-    def allow(self, subject: Subject, to: Roles, *, when: When | None = None, where: Where | None = None) -> None:
+    def allow(
+        self,
+        subject: Subject,
+        to: Roles,
+        *,
+        when: When | None = None,
+        where: Where | None = None,
+        history: bool = False,
+    ) -> None:
         """Lets those who have the role (or one of several, or `EVERYONE`) at a command, view, entity or query.
 
         Once there is a rule, what none allows is denied. ``when=lambda principal, command: …`` looks at a command,
         ``where=lambda principal: {field: value}`` narrows a view to the documents that are like that, by its key or by
-        indexed fields. Rules bind the services and the command line; code that has opened the app may do everything.
+        indexed fields. The histories of a view show events whole, so they need rules of their own, with
+        ``history=True``. Rules bind the services and the command line; code that has opened the app may do everything.
         Raises `DefinitionError` for a rule that cannot work.
         """
-        self.access.allow(subject, to, when=when, where=where)
+        self.access.allow(subject, to, when=when, where=where, history=history)
 
     @asynccontextmanager
     async def open(self, url: str, *, views: bool = True, clock: Clock = utc_now) -> AsyncIterator[OpenApp]:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from storied import EVERYONE, OPERATIONS, App, Command, DefinitionError, Entity, Event, Id, Principal, View, on
-from storied.domain.access import Roles
+from storied.domain.access import HistoryOf, Roles
 from storied.errors import AccessDenied
 
 ANNA = Principal("anna", frozenset({"customer"}), {"region": "north"})
@@ -199,3 +199,31 @@ def test_a_principal_is_a_value() -> None:
     with pytest.raises(AttributeError):
         ANNA.id = "bert"  # type: ignore[misc]  # what is refused
     assert msgspec.structs.replace(ANNA, id="anna") == ANNA
+
+
+def test_a_history_is_a_door_of_its_own() -> None:
+    """A rule about a view does not open its histories, and one about histories does not open the view."""
+    app = App("histories")
+    app.allow(Page, to="clerk")
+    app.allow(Page, to="customer", where=lambda principal: {"customer": principal.id}, history=True)
+    assert app.access.visible_history(ANNA, Page) == {"customer": "anna"}
+    app.access.check(ANNA, HistoryOf(Page))
+    for ask in (
+        lambda: app.access.visible(ANNA, Page),
+        lambda: app.access.visible_history(CLERK, Page),
+        lambda: app.access.check(CLERK, HistoryOf(Page)),
+    ):
+        with pytest.raises(AccessDenied) as denied:
+            ask()
+        assert code(denied) == "forbidden"
+
+
+def test_histories_are_open_while_there_is_no_rule() -> None:
+    """As everything is."""
+    assert App("open").access.visible_history(None, Page) == {}
+
+
+def test_only_views_have_histories() -> None:
+    """A rule about those of anything else is a slip."""
+    with pytest.raises(DefinitionError, match="history= is for views, and Ask is none"):
+        App("wrong").allow(Ask, to="customer", history=True)

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from storied import OPERATIONS, App, Event, Id, View, on
-from storied.domain.access import Access
+from storied.domain.access import Access, HistoryOf
 from storied.examples.shop import app as shop
 from storied.examples.shop.views import CustomerOverview, OrderPage, SellerMonth
 from storied.services.gate import Gate
@@ -40,7 +40,7 @@ def guarded_shop() -> App:
 
 def role_of(subject: Any) -> str:
     """The one role that is let at the subject."""
-    return f"may {subject.__name__}"
+    return f"may {subject.view.__name__}'s history" if isinstance(subject, HistoryOf) else f"may {subject.__name__}"
 
 
 def roles_for(app: App) -> set[str]:
@@ -48,8 +48,11 @@ def roles_for(app: App) -> set[str]:
     subjects: list[Any] = [*app.handlers, *app.views.values(), *(query.function for query in app.queries.values())]
     for subject in subjects:
         app.allow(subject, to=role_of(subject))
+    histories = [HistoryOf(view) for view in app.views.values()]
+    for history in histories:
+        app.allow(history.view, to=role_of(history), history=True)
     app.allow(OPERATIONS, to="operator")
-    return {role_of(subject) for subject in subjects} | {"operator"}
+    return {role_of(subject) for subject in (*subjects, *histories)} | {"operator"}
 
 
 def targets(route: Route) -> list[tuple[str, str, dict[str, str]]]:
@@ -126,8 +129,10 @@ async def two_orders(folder: Path) -> AsyncIterator[tuple[Service[Any], int]]:
         app.allow(command, to="clerk")
     app.allow(OrderPage, to="customer", where=lambda principal: {"customer": principal.id})
     app.allow(CustomerOverview, to="customer", where=lambda principal: {"customer": principal.id})
+    app.allow(OrderPage, to="customer", where=lambda principal: {"customer": principal.id}, history=True)
     for view in (OrderPage, CustomerOverview, SellerMonth):
         app.allow(view, to="clerk")
+        app.allow(view, to="clerk", history=True)
     gate = Gate(app, Settings(verifier=ApiKeys([ANNA_KEY, BEN_KEY, CLERK_KEY])))
     async with service_of(app, f"sqlite:///{folder / 'shop.db'}", "both", gate, views=True) as service:
         for line, body in (

@@ -38,6 +38,8 @@ class Order(View, indexes=["customer", "total"]):
 
     @on
     def moved(self, event: Moved) -> None:
+        if event.customer == "nobody":
+            raise ValueError("an order is somebody's")
         self.customer = event.customer
 
 
@@ -61,6 +63,7 @@ class Notice(View):
 ANNA, ANNA_KEY = new_key("anna", ["customer"])
 BEN, BEN_KEY = new_key("ben", ["customer"])
 CLERK, CLERK_KEY = new_key("clara", ["clerk"])
+AUDITOR, AUDITOR_KEY = new_key("otto", ["auditor"])
 
 
 def make_app() -> App:
@@ -77,10 +80,12 @@ def make_app() -> App:
 
     app.allow(Order, to="customer", where=lambda principal: {"customer": principal.id})
     app.allow(Order, to="clerk")
+    app.allow(Order, to="customer", where=lambda principal: {"customer": principal.id}, history=True)
+    app.allow(Order, to=["clerk", "auditor"], history=True)
     app.allow(Profile, to="customer", where=lambda principal: {"customer": principal.id})
     app.allow(Notice, to=EVERYONE)
     app.allow(customer_of, to="clerk")
-    app.verifier = ApiKeys([ANNA_KEY, BEN_KEY, CLERK_KEY])
+    app.verifier = ApiKeys([ANNA_KEY, BEN_KEY, CLERK_KEY, AUDITOR_KEY])
     return app
 
 
@@ -198,3 +203,115 @@ async def test_a_service_below_a_prefix_serves_the_same(tmp_path: Path) -> None:
             assert (await ask(service, "GET", "/shop/orders/a%2F1", root_path="/shop")).json["order"] == "a/1"
             page = await ask(service, "GET", "/shop/orders?limit=1", root_path="/shop")
             assert page.headers["link"].startswith("<?limit=1&cursor=")
+
+
+# --- histories ---------------------------------------------------------------------------------------
+
+
+async def test_a_history_needs_a_rule_of_its_own(tmp_path: Path) -> None:
+    """Who may read a document may not read what is behind it, and the other way round."""
+    async with serving(tmp_path) as (_, service):
+        assert (await get(service, "/profiles/anna", ANNA)).status == 200
+        refused = await get(service, "/profiles/anna/history", ANNA)
+        assert (refused.status, refused.json["code"]) == (403, "forbidden")
+        assert (await get(service, "/notices/anna-1/history", None)).status == 401
+        assert (await get(service, "/orders/anna-1/history", AUDITOR)).status == 200
+        assert (await get(service, "/orders/anna-1", AUDITOR)).status == 403
+
+
+async def test_a_history_does_not_tell_of_the_time_in_which_it_was_another_s(tmp_path: Path) -> None:
+    """What was another's before, and in between, is left out, also from the changes; who sees all is told all."""
+    async with serving(tmp_path) as (opened, service):
+        for customer in ("ben", "ben", "anna"):
+            await opened.record(Moved(order="anna-1", customer=customer))
+        await opened.record(Moved(order="ben-1", customer="anna"))
+        whole = (await get(service, "/orders/anna-1/history", CLERK)).json
+        assert [entry["position"] for entry in whole] == [1, 5, 6, 7]
+        placed, left, back = (await get(service, "/orders/anna-1/history", ANNA)).json
+        assert (placed["position"], left["position"], back["position"]) == (1, 5, 7)
+        assert left["changes"] == [{"path": "", "before": {"order": "anna-1", "customer": "anna", "total": 1}}]
+        assert {"path": "/customer", "after": "anna"} in back["changes"]
+        [came] = (await get(service, "/orders/ben-1/history", ANNA)).json
+        assert came["position"] == 8
+        assert "ben" not in [change.get("before") for change in came["changes"]]
+
+
+async def test_pages_of_a_narrowed_history_are_the_whole_of_it(tmp_path: Path) -> None:
+    """A page ends where there is more to see, and not where there is only more that is hidden."""
+    async with serving(tmp_path) as (opened, service):
+        for customer in ("ben", "ben", "anna"):
+            await opened.record(Moved(order="anna-1", customer=customer))
+        first = await get(service, "/orders/anna-1/history?limit=2", ANNA)
+        assert [entry["position"] for entry in first.json] == [1, 5]
+        rest = await get(service, "/orders/anna-1/history?limit=2&cursor=5", ANNA)
+        assert ([entry["position"] for entry in rest.json], rest.headers.get("link")) == ([7], None)
+        assert "cursor=5" in first.headers["link"]
+
+
+@pytest.mark.parametrize(("now", "at"), [("ben", 4), ("anna", 5)])
+async def test_a_history_is_seen_by_whom_it_belongs_to_now_and_then(tmp_path: Path, now: str, at: int) -> None:
+    """Up to a moment at which it was another's, or of what is another's now, it is as if it were not there."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="ben"))
+        await opened.record(Moved(order="anna-1", customer=now))
+        assert (await get(service, f"/orders/anna-1/history?at={at}", ANNA)).status == 404
+        assert (await get(service, f"/orders/anna-1/history?at={at}", CLERK)).status == 200
+
+
+async def test_a_history_ends_where_it_cannot_be_told_whose_it_is(tmp_path: Path) -> None:
+    """An event that the view cannot take may have given the document to another, with all that follows."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="nobody"), Moved(order="anna-1", customer="ben"))
+        assert [entry["position"] for entry in (await get(service, "/orders/anna-1/history", ANNA)).json] == [1]
+        whole = (await get(service, "/orders/anna-1/history", CLERK)).json
+        assert ["error" in entry for entry in whole] == [False, True, False]
+
+
+@asynccontextmanager
+async def behind(folder: Path) -> AsyncIterator[tuple[OpenApp, QueryService]]:
+    """The same, with nobody who keeps the views up to date."""
+    async with serving(folder):
+        pass
+    app, url = make_app(), f"sqlite:///{folder}/app.db"
+    async with app.open(url, views=False) as opened, query_service(app, url, settings=Settings()) as service:
+        yield opened, service
+
+
+async def test_who_may_see_a_history_is_decided_on_the_events_that_it_tells(tmp_path: Path) -> None:
+    """However old the read model is: what has become another's is not shown, and what has become one's own is."""
+    async with behind(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="ben"))
+        assert (await get(service, "/orders/anna-1", ANNA)).status == 200  # it is behind
+        assert (await get(service, "/orders/anna-1/history", ANNA)).status == 404
+        [came] = (await get(service, "/orders/anna-1/history", BEN)).json
+        assert came["position"] == 5
+
+
+async def test_a_history_is_as_new_as_asked(tmp_path: Path) -> None:
+    """It has seen what the log has; what lies beyond, or in another log, is refused, and so is what is no position."""
+    async with behind(tmp_path) as (_, service):
+        target = "/orders/anna-1/history"
+        assert (await get(service, target, CLERK, storied_after="4")).status == 200
+        for after, status, code in (
+            ("5", 503, "not-caught-up"),
+            ("2; log=other", 503, "not-caught-up"),
+            ("soon", 400, "bad-header"),
+        ):
+            answer = await get(service, target, CLERK, storied_after=after)
+            assert (answer.status, answer.json["code"]) == (status, code), after
+        forgotten = await get(service, target, CLERK, cookie="storied-after=99")
+        assert (forgotten.status, "Max-Age=0" in forgotten.headers["set-cookie"]) == (200, True)
+
+
+async def test_a_stream_does_not_say_that_what_it_has_not_seen_is_not_there(tmp_path: Path) -> None:
+    """Asked for as new as a position, it waits for it as a document does, and is refused when that takes too long."""
+    async with behind(tmp_path) as (opened, service):
+        head = (await opened.record(Placed(order="new", customer="anna"))).position
+        wanted = {"storied_after": str(head), "accept": "text/event-stream"}
+        late = await get(service, "/orders/new", ANNA, prefer="wait=0.05", **wanted)
+        assert (late.status, late.json["code"]) == (503, "not-caught-up")
+        key = {"Authorization": f"Bearer {ANNA}", "Storied-After": str(head)}
+        async with make_app().open(f"sqlite:///{tmp_path}/app.db"), listening(service, "/orders/new", **key) as one:
+            assert (await one.next()).data["order"] == "new"
+        absent = await get(service, "/orders/none", ANNA, **wanted)
+        assert absent.status == 404

@@ -65,9 +65,19 @@ class Verifier(Protocol):
         ...
 
 
+class HistoryOf(msgspec.Struct, frozen=True):
+    """What a rule is about that opens histories: the events behind the documents of a view, whole."""
+
+    view: type[View]
+
+    @property
+    def __name__(self) -> str:
+        return f"The history of {self.view.__name__}"
+
+
 When = Callable[[Principal, Any], bool]
 Where = Callable[[Principal], Mapping[str, Any]]
-Subject = type[Command] | type[View] | type[Entity] | Operations | Callable[..., Any]
+Subject = type[Command] | type[View] | type[Entity] | HistoryOf | Operations | Callable[..., Any]
 Roles = str | Iterable[str] | Everyone
 
 
@@ -101,8 +111,19 @@ class Access:
         """The rules by what they are about."""
         return MappingProxyType({subject: tuple(rules) for subject, rules in self._rules.items()})
 
-    def allow(self, subject: Subject, to: Roles, *, when: When | None = None, where: Where | None = None) -> None:
-        """Adds a rule. Raises `DefinitionError` for one that cannot work."""
+    def allow(
+        self,
+        subject: Subject,
+        to: Roles,
+        *,
+        when: When | None = None,
+        where: Where | None = None,
+        history: bool = False,
+    ) -> None:
+        """Adds a rule; with *history*, about the histories of a view and nothing else.
+
+        Raises `DefinitionError` for one that cannot work.
+        """
         rule = Rule(_roles(to), when, where)
         if when is not None and not _is(subject, Command):
             raise DefinitionError(f"when= is for commands, and {_name(subject)} is none. Write where= for a view.")
@@ -114,6 +135,10 @@ class Access:
             raise DefinitionError(
                 f"a rule cannot be about {shown(subject)}. Name a command, a view, an entity, a query or OPERATIONS."
             )
+        if history:
+            if not _is(subject, View):
+                raise DefinitionError(f"history= is for views, and {_name(subject)} is none. Leave it out.")
+            subject = HistoryOf(subject)  # type: ignore[arg-type]  # _is() has looked
         self._rules.setdefault(subject, []).append(rule)
 
     def check(self, principal: Principal | None, subject: Subject) -> None:
@@ -139,16 +164,26 @@ class Access:
         The widest rule counts: one without condition, or else the first whose condition can be told of the principal.
         Raises `AccessDenied` when there is none.
         """
+        return self._narrowed(principal, view, view)
+
+    def visible_history(self, principal: Principal | None, view: type[View]) -> Mapping[str, Any]:
+        """What a document has to be like for the principal to see its history, by the rules about histories alone.
+
+        As `visible` otherwise.
+        """
+        return self._narrowed(principal, HistoryOf(view), view)
+
+    def _narrowed(self, principal: Principal | None, subject: Subject, view: type[View]) -> Mapping[str, Any]:
         if not self._rules:
             return {}
         narrow: Mapping[str, Any] | None = None
-        for rule in self._fitting(principal, view):
+        for rule in self._fitting(principal, subject):
             if rule.where is None:
                 return {}
             if narrow is None and principal is not None:
                 narrow = _criteria(view_spec(view), rule.where, principal)
         if narrow is None:
-            raise _denied(principal, view)
+            raise _denied(principal, subject)
         return narrow
 
     def _fitting(self, principal: Principal | None, subject: Subject) -> Iterator[Rule]:

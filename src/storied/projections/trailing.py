@@ -1,4 +1,4 @@
-"""The trail of one document: what happened in its entity's stream, and what each event made of the document."""
+"""The trail of one document: the events of its entity's stream that its view handles, and what each made of it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from storied.errors import InvalidQuery, ViewFailed
+from storied.projections.past import stream_query
 from storied.projections.projector import Projector
 from storied.projections.working import apply_steps
 from storied.store.moments import Moment
 from storied.store.port import EventStore
-from storied.store.query import Query, QueryItem
+from storied.store.query import Query
 from storied.store.records import Recorded
 
 CHUNK = 256
@@ -31,7 +32,7 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 def trail_query(projector: Projector, key: str) -> Query | None:
-    """The events of the entity that the document is about; of the whole view, when tags do not tell.
+    """The events that the view handles of the entity that the document is about; of all, when tags do not tell.
 
     None for a key that no event can have. Raises `InvalidQuery` with code ``no-history`` for a view that finds
     documents by what is in them.
@@ -43,13 +44,9 @@ def trail_query(projector: Projector, key: str) -> Query | None:
             "from the events. Ask for the document at= several positions.",
             code="no-history",
         )
-    tags = sorted({route.tag for route in routes if route.tag is not None})
     if any(route.tag is None for route in routes):
         return projector.query
-    try:
-        return Query(tuple(QueryItem((), (f"{tag}:{key}",)) for tag in tags))
-    except InvalidQuery:  # a key that can be no tag
-        return None
+    return stream_query(projector, key)
 
 
 async def trail(

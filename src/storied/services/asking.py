@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from storied.domain.times import At
-from storied.errors import InvalidQuery, NotCaughtUp, RequestRefused, StoreError
+from storied.errors import InvalidQuery, KeyParked, NotCaughtUp, RequestRefused, StoreError
+from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
 from storied.services.freshness import has_it, patience, seen_by, tag_of
 from storied.services.http import Header, Request, Response
+from storied.services.listing import value_in
+from storied.services.live import sees
 from storied.services.service import Service
 from storied.services.settings import POSITION_COOKIE
+from storied.store.documents import Shown
+from storied.store.port import EventStore
 
 T = TypeVar("T")
 JSON = (b"content-type", b"application/json")
@@ -53,6 +58,50 @@ async def fresh(
         if seen.position <= head:
             raise
         return await ask(Then()), [(b"set-cookie", FORGET)]
+
+
+async def seen_document(
+    request: Request,
+    reader: Reader,
+    projector: Projector,
+    key: str,
+    then: Then,
+    visible: Mapping[str, Any],
+    *,
+    recent: bool = False,
+) -> tuple[Shown, list[Header]]:
+    """The document as of then, for who sees those that are like this, and headers to send beside it.
+
+    A *recent* one may be as it was some milliseconds ago, where nothing else is asked for.
+
+    Raises `NotCaughtUp`; the same refusal for a document that is not there and for one that is not theirs; and
+    `KeyParked` to those alone who may see the document.
+    """
+    view, texts = projector.spec.cls, reader.texts
+    try:
+        shown, more = await fresh(request, reader, then, lambda then: texts.document(view, key, then, recent=recent))
+    except KeyParked:
+        if not visible or sees(texts, projector, await texts.document(view, key), visible):
+            raise
+        nothing = await texts.document(view, "", then)  # as if it were not there
+        raise absent(nothing.position) from None
+    if not sees(texts, projector, shown, visible):
+        raise absent(shown.position)
+    return shown, more
+
+
+def as_new_as(view: str, store: EventStore, head: int, then: Then) -> None:
+    """Passes when what is read from the log, up to its head, has seen what is asked for. Raises `NotCaughtUp`."""
+    if then.after is not None:
+        stands = head if then.log in (None, store.identity) else 0
+        if then.after > stands:
+            raise NotCaughtUp(view, wanted=then.after, position=stands, timeout=0.0)
+
+
+def fixed_in(request: Request, projector: Projector, names: Iterable[str]) -> dict[str, Any]:
+    """What the path says that the document is like, beside its key. Raises `RequestRefused`."""
+    hints = projector.spec.hints()
+    return {name: value_in(name, hints[name], request.path_params[name]) for name in names}
 
 
 def answer(request: Request, body: bytes, position: int | None, *more: Header) -> Response:

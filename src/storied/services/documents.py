@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from storied.app import App
@@ -11,21 +12,23 @@ from storied.domain.views import View, view_spec
 from storied.errors import KeyParked
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
+from storied.projections.serving import Then
 from storied.services.asking import (
     absent,
     answer,
     check_key_of,
-    fresh,
+    fixed_in,
     last_event,
     no_past,
+    seen_document,
     stream_then,
     then_of,
     wants_stream,
 )
 from storied.services.freshness import moment_in
 from storied.services.http import Answer, Header, Request, Stream
-from storied.services.listing import once, unknown_parameter, value_in
-from storied.services.live import DocumentTelling, sees, stream
+from storied.services.listing import once, unknown_parameter
+from storied.services.live import DocumentTelling, stream
 from storied.services.routing import Template
 from storied.services.service import Service
 
@@ -47,24 +50,13 @@ class DocumentEndpoint:
 
     async def __call__(self, request: Request) -> Answer:
         """The document, or that there is none. Raises what the table of problems has."""
-        texts = self.service.opening.value.texts
         key, at, visible = self.asked(request)
         if wants_stream(request):
             return await self._stream(request, key, at, visible)
         then = then_of(request, self.service, at)
-        try:
-            shown, more = await fresh(
-                request,
-                self.service.opening.value,
-                then,
-                lambda then: texts.document(self.view, key, then, recent=True),
-            )
-        except KeyParked:  # which only those may hear of who may see the document
-            if not visible or sees(texts, self.projector, await texts.document(self.view, key), visible):
-                raise
-            nothing = await texts.document(self.view, "", then)  # as if it were not there
-            raise absent(nothing.position) from None
-        if shown.document is None or not sees(texts, self.projector, shown, visible):
+        reader = self.service.opening.value
+        shown, more = await seen_document(request, reader, self.projector, key, then, visible, recent=True)
+        if shown.document is None:
             raise absent(shown.position)
         if shown.held is not None:
             more.append((b"storied-parked", b"%d" % shown.held))
@@ -78,20 +70,21 @@ class DocumentEndpoint:
             if name != "at":
                 raise unknown_parameter(name, ["at"])
             at = moment_in(text)
-        for name in self.fixed:
-            value = value_in(name, self.projector.spec.hints()[name], request.path_params[name])
+        for name, value in fixed_in(request, self.projector, self.fixed).items():
             if visible.setdefault(name, value) != value:
                 raise absent()
         return check_key_of(request.path_params[self.key]), at, visible
 
     async def _stream(self, request: Request, key: str, at: At | None, visible: Mapping[str, Any]) -> Stream:
         no_past(at)
-        texts = self.service.opening.value.texts
-        last = last_event(request)
-        if last is None:  # who has been here before is told that the document is gone
-            now = await texts.document(self.view, key)
-            if not sees(texts, self.projector, now, visible):
-                raise absent(now.position)
-        telling = DocumentTelling(texts, self.projector, key, visible)
+        reader = self.service.opening.value
+        last, headers = last_event(request), list(STREAM_HEADERS)
         then = stream_then(request, self.service, last)
-        return Stream(200, stream(texts, self.projector, telling, then), list(STREAM_HEADERS))
+        if last is None:  # who has been here before is told that the document is gone
+            with suppress(KeyParked):  # which a stream tells by itself
+                _, more = await seen_document(request, reader, self.projector, key, then, visible)
+                if more:  # what the client had seen is of a log that is no more
+                    then = Then()
+                    headers += more
+        telling = DocumentTelling(reader.texts, self.projector, key, visible)
+        return Stream(200, stream(reader.texts, self.projector, telling, then), headers)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from storied.app import App
+from storied.domain.access import HistoryOf
 from storied.domain.commands import Command
 from storied.domain.views import View, view_spec
 from storied.projections.projector import Projector
@@ -65,9 +66,9 @@ class Operations:
         subject = route.subject
         if isinstance(subject, type) and issubclass(subject, Command):
             return self._command(route, subject)
+        if isinstance(subject, HistoryOf):
+            return self._history(route, subject.view)
         if isinstance(subject, type) and issubclass(subject, View):
-            if route.template.text not in self.app.routes[subject]:
-                return self._history(route, subject)
             is_of_one = view_spec(subject).key in route.template.parameters
             return self._document(route, subject) if is_of_one else self._list(route, subject)
         return self._open(route) if subject is None else self._query(route, subject)
@@ -130,7 +131,7 @@ class Operations:
 
     def _history(self, route: Route, view: type[View]) -> Operation:
         docs = [f"Tells the history of one {view.__name__}: what changed, when, by whom, and why."]
-        shared = parameters.shared("CursorOfHistory", "At", "If-None-Match", "X-Request-Id", "traceparent")
+        shared = parameters.shared("CursorOfHistory", "At", *(one for one in parameters.READ if one != "PreferWait"))
         given = [*self._in_path(route, view), parameters.limit(self.settings.page_limit), *shared]
         operation = self._operation(route, "History", f"historyOf{view.__name__}", docs, given)
         schema = {"type": "array", "items": self._schemas.received(Entry)}

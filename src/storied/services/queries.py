@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from storied.app import App
-from storied.domain.access import Subject
+from storied.domain.access import HistoryOf, Subject
 from storied.domain.views import View, view_spec
 from storied.errors import DefinitionError
 from storied.opened import OpenApp
@@ -84,7 +84,7 @@ def query_service(
             if is_of_one(view, template):
                 routes.append((template, DocumentEndpoint(service, app, view, template), view))
                 below = parse_template(f"{text.rstrip('/')}/history", ("GET",))
-                histories.append((below, HistoryEndpoint(service, app, view, template), view))
+                histories.append((below, HistoryEndpoint(service, app, view, template), HistoryOf(view)))
             else:
                 routes.append((template, ListEndpoint(service, app, view, template), view))
     for query in app.queries.values():

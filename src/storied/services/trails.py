@@ -7,12 +7,12 @@ from storied.domain.times import At
 from storied.domain.views import View, view_spec
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
-from storied.services.asking import absent, answer, check_key_of, encoded
+from storied.projections.serving import Then
+from storied.services.asking import absent, answer, as_new_as, check_key_of, encoded, fixed_in, fresh, then_of
 from storied.services.freshness import moment_in
-from storied.services.history import history_page
-from storied.services.http import Header, Request, Response
-from storied.services.listing import LIMIT, next_link, number_in, once, unknown_parameter, value_in
-from storied.services.live import sees
+from storied.services.history import HistoryPage, Visible, history_page
+from storied.services.http import Request, Response
+from storied.services.listing import LIMIT, next_link, number_in, once, unknown_parameter
 from storied.services.routing import Template
 from storied.services.service import Service
 from storied.store.moments import Moment
@@ -31,25 +31,30 @@ class HistoryEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         """A page of the trail, the first event first. Raises what the table of problems has."""
-        visible = dict(self.app.access.visible(request.principal, self.view))
+        where = self.app.access.visible_history(request.principal, self.view)
         key = check_key_of(request.path_params[self.key])
         limit, beyond, at = self._asked(request)
-        for name in self.fixed:
-            value = value_in(name, self.projector.spec.hints()[name], request.path_params[name])
-            if visible.setdefault(name, value) != value:
-                raise absent()
-        texts = self.service.opening.value.texts
-        if visible and not sees(texts, self.projector, await texts.document(self.view, key), visible):
-            raise absent()
-        store = await texts.log()
-        until = Moment(await store.head()) if at is None else await texts.past.moment(store, at)
-        page = await history_page(store, self.projector, key, until, beyond=beyond, limit=limit)
-        if not page.any:
-            raise absent(until.position)
-        more: list[Header] = []
+        visible = Visible(fixed_in(request, self.projector, self.fixed), where)
+        reader = self.service.opening.value
+
+        async def ask(then: Then) -> tuple[HistoryPage, int]:
+            """Reads the log alone: what may be seen is decided on the very events that are told."""
+            store = await reader.texts.log()
+            head = await store.head()
+            as_new_as(self.projector.name, store, head, then)
+            now = Moment(head)
+            until = now if then.at is None else await reader.texts.past.moment(store, then.at)
+            page = await history_page(store, self.projector, key, until, visible, beyond=beyond, limit=limit)
+            if page.seen and where and until != now:  # the past of what one may see now
+                page.seen = (await history_page(store, self.projector, key, now, visible, beyond=head, limit=1)).seen
+            return page, until.position
+
+        (page, position), more = await fresh(request, reader, then_of(request, self.service, at), ask)
+        if not page.seen:
+            raise absent(position)
         if page.cursor is not None:
             more.append((b"link", next_link(request.query, str(page.cursor))))
-        return answer(request, encoded(page.entries), until.position, *more)
+        return answer(request, encoded(page.entries), position, *more)
 
     def _asked(self, request: Request) -> tuple[int, int, At | None]:
         most = self.service.settings.page_limit
