@@ -22,13 +22,15 @@ CHUNK = 256
 class Trace(msgspec.Struct, frozen=True):
     """One event of the trail: the document's JSON before and after it (None where there was none).
 
-    `error` says why the event could not be applied; the document then stays as it was, to the end of the trail.
+    `error` says why the event could not be applied; the document then stays as it was, to the end of the trail, and is
+    `held` from there on.
     """
 
     record: Recorded
     before: str | None
     after: str | None
     error: str | None = None
+    held: bool = False
 
 
 def trail_query(projector: Projector, key: str) -> Query | None:
@@ -73,5 +75,5 @@ async def trail(
             for parked in applied.parked:
                 held.add(key)
                 error = parked.error
-            yield Trace(record, before, stored.get(key), error)
+            yield Trace(record, before, stored.get(key), error, key in held)
         await asyncio.sleep(0)

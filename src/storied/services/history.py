@@ -64,7 +64,7 @@ async def history_page(
         return page
     document: str | None = None
     async for trace in trail(store, projector, key, query, moment):
-        if visible.at_each and trace.error is not None:
+        if visible.at_each and trace.held:
             break  # whose the document is from here on cannot be told
         document, shown = trace.after, within(projector, trace, visible.at_each)
         if shown is None:
