@@ -77,8 +77,16 @@ many_streams = st.builds(
 many_types = st.builds(
     lambda name, count: Query.of(types=[name, *(f"Heard{n:03}" for n in range(count))]),
     st.sampled_from(TYPES),
-    st.sampled_from([3, 299, 300, 301]),
+    st.sampled_from([3, 15, 16, 17, 300]),
 )
+many_items = st.builds(
+    lambda types, tag: Query(
+        (*(QueryItem((f"Heard{n}",), ()) for n in range(5)), *(QueryItem((name,), (tag,)) for name in types))
+    ),
+    _some(TYPES, 1, 2),
+    st.sampled_from(TAGS),
+)
+"""More branches than one statement takes in these tests, in an order in which the last ones match, too."""
 queries = st.one_of(
     st.builds(Query),
     items.map(lambda item: Query((item,))),
@@ -86,6 +94,7 @@ queries = st.one_of(
     st.lists(items, min_size=2, max_size=4).map(lambda several: Query(tuple(several))),
     many_streams,
     many_types,
+    many_items,
 )
 shapes = st.builds(
     Shape,
