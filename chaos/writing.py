@@ -21,7 +21,7 @@ from storied.store.port import EventStore
 from storied.store.query import AppendCondition, Query
 from storied.store.records import NewEvent
 
-tagging.FEWEST = 20  # so that tags are being moved into the index whenever something happens
+tagging.SHORT, tagging.FEWEST = 0, 20  # so that tags are being moved into the index whenever something happens
 STREAMS = 6
 TASKS = 4
 

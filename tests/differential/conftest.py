@@ -8,6 +8,7 @@ from storied.engines.sqlite import paging, querying, tagging
 @pytest.fixture(autouse=True)
 def _short_tail(monkeypatch: pytest.MonkeyPatch) -> None:
     """What only a long log, a wide query or a large page would meet, a short history meets: SQLite has small bounds."""
+    monkeypatch.setattr(tagging, "SHORT", 0)
     monkeypatch.setattr(tagging, "FEWEST", 3)
     monkeypatch.setattr(tagging, "SHARE", 1000)
     monkeypatch.setattr(tagging, "PACE", 1)

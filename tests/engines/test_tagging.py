@@ -44,6 +44,7 @@ STEPS = st.lists(
 
 @pytest.fixture(autouse=True)
 def _short_tail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagging, "SHORT", 0)
     monkeypatch.setattr(tagging, "FEWEST", 4)
     monkeypatch.setattr(tagging, "PACE", 1)
 
@@ -149,6 +150,21 @@ async def test_a_refused_append_writes_nothing(tmp_path: Path) -> None:
         with pytest.raises(Conflict):
             await store.append(events(1), condition=AppendCondition(Query.of(tags=["order:1"]), 0))
     assert connection.execute("SELECT count(*) FROM tag_entry").get == before
+    connection.close()
+    await store.aclose()
+
+
+async def test_a_short_log_enters_tags_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its index is complete after each commit; when the log has grown long, entries begin to gather."""
+    monkeypatch.setattr(tagging, "SHORT", 5)
+    store = await SqliteStore.open(tmp_path / "log.db")
+    connection = apsw.Connection(str(tmp_path / "log.db"))
+    marks = []
+    for _ in range(8):
+        await store.append(events(1, "Noted", "order:1"))
+        marks.append(connection.execute("SELECT position FROM indexed").get)
+    assert marks == [1, 2, 3, 4, 5, 5, 5, 5]
+    assert [r.position for r in await store.read(Query.of(tags=["order:1"])).list()] == [1, 2, 3, 4, 5, 6, 7, 8]
     connection.close()
     await store.aclose()
 

@@ -55,15 +55,18 @@ class LogConnection(PresentConnection):
         """The head, as it is or was at an earlier read of the same batch: all of them were asked before it."""
         return self.ends()[0]
 
-    def tagged(self) -> int:
+    def tagged(self, *, overview: bool = False) -> int:
         """How far the tag index is complete, once the connection's tail has what is missing up to the head.
 
+        For an *overview* the view `temp.entry` is there, too, which has both.
         Raises `StoreCorrupt` when the mark is damaged.
         """
         head, position, checksum = self.ends()
         mark = min(
             checked_mark(position, checksum), head
         )  # beyond the head only in a file that has lost its end, which shows what it has
+        if mark == head and not (overview and self.tail is None):
+            return mark
         if self.tail is None:
             self.tail = Tail(self)
         if not self.tail.covers(mark, head):

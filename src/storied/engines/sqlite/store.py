@@ -197,7 +197,7 @@ class SqliteStore:
         """What *work* returns, with the tag index whole on the connection."""
 
         def read(connection: LogConnection) -> T:
-            connection.tagged()
+            connection.tagged(overview=True)
             return work(connection)
 
         return await self._read(read)

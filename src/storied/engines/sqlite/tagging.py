@@ -4,7 +4,7 @@ A tag that comes in no order touches a page of its own in the index. Were each a
 wrote would be such pages, the more the longer the log. So `tag_entry` is complete up to a mark only, which stands in
 the same file. The entries of later events every connection keeps in a temporary table, which it fills from the events
 themselves; and with each commit the writer moves some of them, in the order of the index, where neighbours share a
-page.
+page. A short log, whose index is small, enters them at once: looking in two places costs a reader more than that.
 
 So whoever looks for a tag looks in two places: `parts` in `querying` gives the two tables with the stretch of the log
 that each answers for. To look over all tags at once there is the view `temp.entry`, and for other programs `tagged`.
@@ -24,6 +24,8 @@ import msgspec
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreCorrupt
 
+SHORT = 500_000
+"""Events up to which a log enters tags at once: its index is small, and readers need no tail then."""
 FEWEST, MOST = 4096, 65536
 """Entries that gather before they are moved, in a short log and in a long one."""
 SHARE = 8
@@ -70,7 +72,8 @@ class Tail:
             self._connection.execute(_SQL["make_tail"])
         span = self.span or Span(mark, mark)
         if mark >= span.last:
-            self._connection.execute(_SQL["empty_tail"])
+            if span.entries:
+                self._connection.execute(_SQL["empty_tail"])
             span = Span(mark, mark)
         elif mark > span.first:
             self._connection.execute(_SQL["cut_tail"], (mark,))
@@ -119,7 +122,13 @@ class Mover:
             self._move = Move(head)
 
     def add(self, head: int, entries: int) -> None:
-        """Takes in the events that were just inserted, with so many *entries*, and moves some that are due."""
+        """Takes in the events that were just inserted, with so many *entries*, and moves what is due."""
+        if head <= SHORT:
+            if head > self.mark:
+                index_all(self._connection)
+                self._tail.cover(head, head)
+                self._move = None
+            return
         span = self._tail.cover(self.mark, head)
         if self._move is not None and entries > 0:
             self._move = self._moved(self._move, PACE * entries + max(0, span.entries - MOST) // RELIEF)
