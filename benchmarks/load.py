@@ -144,7 +144,7 @@ async def _run(port: int, connections: int, seconds: float, target: Target) -> L
     for number in range(connections):
         client = _Client(target, number, times, began + seconds)
         clients.append(client)
-        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)  # type: ignore[misc]  # bound now
     await asyncio.gather(*(client.done for client in clients))
     taken = time.perf_counter() - began
     times.sort()

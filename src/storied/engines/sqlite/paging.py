@@ -49,7 +49,7 @@ class LogConnection(PresentConnection):
         """The head, as it is or was at an earlier read of the same batch, and the mark with its checksum."""
         if self.known is None:
             self.known = self.execute(_SQL["ends"]).fetchone()
-        return self.known  # type: ignore[return-value]
+        return self.known  # type: ignore[return-value]  # the statement gives one row
 
     def head(self) -> int:
         """The head, as it is or was at an earlier read of the same batch: all of them were asked before it."""
