@@ -2,6 +2,10 @@
 
 While the thread works on one batch (or waits for the disk), the next one gathers. That is the whole of group commit:
 a hop to another thread costs more than most statements, and a sync costs more than a hundred.
+
+A lane that lets go of Python's global lock for long, in a commit, takes large batches in halves, and tells those of one
+half only when it goes to commit the next: what they do next then runs beside the commit, and not in turns with the
+lane's own Python.
 """
 
 from __future__ import annotations
@@ -34,13 +38,20 @@ class Lane(Generic[C, R]):
     """Runs batches of requests of type R on a connection of type C, in the order they came.
 
     *start* opens the connection in the lane's thread, *run* settles every job of a batch, *stop* closes. Belongs to
-    the event loop it was started on.
+    the event loop it was started on. Batches of *halved* jobs or more are taken in halves; *run* has to call `release`
+    then, just before it is to be away from Python for long.
     """
 
-    def __init__(self, name: str, run: Callable[[C, list[Job[R]]], None], stop: Callable[[C], None]) -> None:
-        self._name, self._run, self._stop = name, run, stop
+    def __init__(
+        self, name: str, run: Callable[[C, list[Job[R]]], None], stop: Callable[[C], None], halved: int | None = None
+    ) -> None:
+        self._name, self._run, self._stop, self._halved = name, run, stop, halved
         self._queue: SimpleQueue[list[Job[R]] | None] = SimpleQueue()
         self._gathered: list[Job[R]] = []
+        self._rest: list[Job[R]] = []
+        """The second half of a batch."""
+        self._settled: list[Job[R]] = []
+        """Jobs that were run, and of which nobody was told yet."""
         self._closed = False
         self._process = os.getpid()
 
@@ -109,27 +120,48 @@ class Lane(Generic[C, R]):
         try:
             while (batch := self._next_batch()) is not None:
                 self._run_all(connection, batch)
-                self._tell(_deliver, batch)
+                self.release()
+                self._settled = batch
+                if self._halved is None:
+                    self.release()
         finally:
             try:
                 self._stop(connection)
             finally:
                 self._tell(_settle, self._ended, None)
 
+    def release(self) -> None:
+        """Tells those whose jobs were settled. For the lane's thread."""
+        if self._settled:
+            self._tell(_deliver, self._settled)
+            self._settled = []
+
     def _next_batch(self) -> list[Job[R]] | None:
-        """Everything that waits, or None when the lane was closed and nothing is left before that."""
-        batch = self._queue.get()
-        if batch is None:
+        """What waits, or None when the lane was closed and nothing is left before that."""
+        batch, self._rest = self._rest, []
+        closed = not self._take_waiting(batch)
+        if batch:
+            return batch
+        self.release()  # nothing else is to be done meanwhile
+        first = None if closed else self._queue.get()
+        if first is None:
             return None
+        self._take_waiting(first)
+        middle = len(first) if self._halved is None or len(first) < self._halved else len(first) // 2
+        self._rest = first[middle:]
+        return first[:middle]
+
+    def _take_waiting(self, batch: list[Job[R]]) -> bool:
+        """Adds all that waits to the batch; False when the lane was closed."""
         while True:
             try:
                 more = self._queue.get_nowait()
             except Empty:
-                return batch
+                return True
             if more is None:
                 self._queue.put(None)
-                return batch
-            batch.extend(more)
+                return False
+            batch += more
 
     def _run_all(self, connection: C, batch: list[Job[R]]) -> None:
         try:

@@ -10,7 +10,7 @@ has to get it back, which a busy event loop may delay by milliseconds; a stateme
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import msgspec
 
 from storied.domain.times import Clock
 from storied.engines.sqlite.bulk import insert_rows
-from storied.engines.sqlite.connection import transaction, unavailable
+from storied.engines.sqlite.connection import BUSY_MILLISECONDS, transaction, unavailable
 from storied.engines.sqlite.lane import Job
 from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.querying import parts, position_selects, stream_matches
@@ -38,10 +38,13 @@ LOOK_SECONDS = 0.05
 
 
 class Writer:
-    """The writing connection of one process. Everything here runs in the writer's lane."""
+    """The writing connection of one process. Everything here runs in the writer's lane.
 
-    def __init__(self, connection: PresentConnection, path: Path, clock: Clock) -> None:
-        self.connection, self._path, self._clock = connection, path, clock
+    *release* is called whenever Python is let go of for long, so that the lane can tell whoever was waiting.
+    """
+
+    def __init__(self, connection: PresentConnection, path: Path, clock: Clock, release: Callable[[], None]) -> None:
+        self.connection, self._path, self._clock, self._release = connection, path, clock, release
         self._fenced: str | None = None
         self._looked = 0.0
         self._mover = Mover(connection)
@@ -54,7 +57,7 @@ class Writer:
             return
         try:
             self._mover.prepare()
-            self.connection.execute("BEGIN IMMEDIATE")
+            self._begin()
         except (apsw.Error, StoriedError) as error:
             _refuse(live, unavailable(self._path, error) if isinstance(error, apsw.Error) else error)
             return
@@ -71,7 +74,20 @@ class Writer:
             return
         self._commit(live, batch)
 
+    def _begin(self) -> None:
+        """Begins to write, when no other process does. Raises `apsw.BusyError` after a while."""
+        self.connection.set_busy_timeout(0)
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            return
+        except apsw.BusyError:
+            self._release()
+        finally:
+            self.connection.set_busy_timeout(BUSY_MILLISECONDS)
+        self.connection.execute("BEGIN IMMEDIATE")
+
     def _commit(self, jobs: Jobs, batch: Batch) -> None:
+        self._release()
         try:
             self.connection.execute("COMMIT")
             self._mover.committed()
