@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -235,13 +236,14 @@ class OpenApp:
         A record stands for an event whose type the app does not know. Raises `DecodeError`.
         """
         start = after
-        async for contents in self.store.read(query, after=after, until=until).contents():
-            events: list[Any] = self._events.decode_contents(contents)
-            if None in events:
-                records = await self.store.read(query, after=start, until=contents.through).list()
-                events = [record if event is None else event for event, record in zip(events, records, strict=True)]
-            yield events
-            start = contents.through
+        async with aclosing(self.store.read(query, after=after, until=until).contents()) as pages:
+            async for contents in pages:
+                events: list[Any] = self._events.decode_contents(contents)
+                if None in events:
+                    records = await self.store.read(query, after=start, until=contents.through).list()
+                    events = [record if event is None else event for event, record in zip(events, records, strict=True)]
+                yield events
+                start = contents.through
 
     def decode(self, record: Recorded) -> Event | Recorded:
         """The record's event in today's shape; the record itself when the app does not know its type.

@@ -26,7 +26,6 @@ CHUNK = 8192
 SLICE = 512
 """Events handled before others on the event loop get their turn."""
 T = TypeVar("T")
-P = TypeVar("P", Page, Contents)
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -51,32 +50,16 @@ async def begin(documents: Documents, table: Table) -> Progress:
 
 
 async def stored_pages(projector: Projector, store: EventStore, after: int) -> AsyncGenerator[Page | Contents, None]:
-    """What the log holds for the view beyond *after*, the next page read while the last one is applied."""
+    """What the log holds for the view beyond *after*. An engine may read a page while the last is applied."""
     reading = store.read(projector.query, after=after)
     if projector.takes_records:
-        async with aclosing(_ahead(reading.pages(CHUNK))) as pages:
+        async with aclosing(reading.pages(CHUNK)) as pages:
             async for page in pages:
                 yield page
     else:
-        async with aclosing(_ahead(reading.contents(CHUNK))) as several:
+        async with aclosing(reading.contents(CHUNK)) as several:
             async for contents in several:
                 yield contents
-
-
-async def _ahead(pages: AsyncGenerator[P, None]) -> AsyncGenerator[P, None]:
-    upcoming = asyncio.create_task(_next(pages))
-    try:
-        while (page := await upcoming) is not None:
-            upcoming = asyncio.create_task(_next(pages))
-            yield page
-    finally:
-        upcoming.cancel()
-        await asyncio.gather(upcoming, return_exceptions=True)
-        await pages.aclose()
-
-
-async def _next(pages: AsyncIterator[P]) -> P | None:
-    return await anext(pages, None)
 
 
 async def apply_page(

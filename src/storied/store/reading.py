@@ -23,12 +23,16 @@ MOST_STUCK = 1000
 
 
 class Span(msgspec.Struct, frozen=True):
-    """Which stretch of the log: ``after < position <= until`` (to the head when None), at most `limit` events."""
+    """Which stretch of the log: ``after < position <= until`` (to the head when None), at most `limit` events.
+
+    `onward` says that the reader will ask for what follows; an engine may have it ready by then.
+    """
 
     after: int = 0
     until: int | None = None
     limit: int = PAGE
     backwards: bool = False
+    onward: bool = False
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -138,7 +142,8 @@ class Reading:
         span, left = self._span, self._limit
         while left is None or left > 0:
             asked = size if left is None else min(size, left)
-            page = await ask(self._query, msgspec.structs.replace(span, limit=asked))
+            onward = left is None or left > asked
+            page = await ask(self._query, msgspec.structs.replace(span, limit=asked, onward=onward))
             yield page
             if len(page) < asked and not page.cut:
                 return
@@ -183,7 +188,7 @@ class Subscription:
     async def _follow(self, ask: Ask[P], size: int) -> AsyncGenerator[P, None]:
         position, stuck = self._after, 0
         while True:
-            page = await ask(self._query, Span(after=position, limit=size))
+            page = await ask(self._query, Span(after=position, limit=size, onward=True))
             if page.through > position:
                 yield page
                 position, stuck = page.through, 0

@@ -39,13 +39,19 @@ class Lane(Generic[C, R]):
 
     *start* opens the connection in the lane's thread, *run* settles every job of a batch, *stop* closes. Belongs to
     the event loop it was started on. Batches of *halved* jobs or more are taken in halves; *run* has to call `release`
-    then, just before it is to be away from Python for long.
+    then, just before it is to be away from Python for long. *idle* is called when nothing waits to be run.
     """
 
     def __init__(
-        self, name: str, run: Callable[[C, list[Job[R]]], None], stop: Callable[[C], None], halved: int | None = None
+        self,
+        name: str,
+        run: Callable[[C, list[Job[R]]], None],
+        stop: Callable[[C], None],
+        *,
+        halved: int | None = None,
+        idle: Callable[[C], None] | None = None,
     ) -> None:
-        self._name, self._run, self._stop, self._halved = name, run, stop, halved
+        self._name, self._run, self._stop, self._halved, self._idle = name, run, stop, halved, idle
         self._queue: SimpleQueue[list[Job[R]] | None] = SimpleQueue()
         self._gathered: list[Job[R]] = []
         self._rest: list[Job[R]] = []
@@ -118,7 +124,7 @@ class Lane(Generic[C, R]):
             return
         self._tell(_settle, opened, None)
         try:
-            while (batch := self._next_batch()) is not None:
+            while (batch := self._next_batch(connection)) is not None:
                 self._run_all(connection, batch)
                 self.release()
                 self._settled = batch
@@ -136,13 +142,15 @@ class Lane(Generic[C, R]):
             self._tell(_deliver, self._settled)
             self._settled = []
 
-    def _next_batch(self) -> list[Job[R]] | None:
+    def _next_batch(self, connection: C) -> list[Job[R]] | None:
         """What waits, or None when the lane was closed and nothing is left before that."""
         batch, self._rest = self._rest, []
         closed = not self._take_waiting(batch)
         if batch:
             return batch
         self.release()  # nothing else is to be done meanwhile
+        if self._idle is not None and not closed:
+            self._idle(connection)
         first = None if closed else self._queue.get()
         if first is None:
             return None

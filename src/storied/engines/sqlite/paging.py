@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
+from contextlib import suppress
 from itertools import starmap
 from typing import Any
 
+import apsw
 import msgspec
 
 from storied.engines.sqlite.lane import Job, run_each
@@ -24,19 +26,30 @@ from storied.engines.sqlite.querying import (
 )
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.tagging import Tail, checked_mark
-from storied.errors import StoreCorrupt
+from storied.errors import StoreCorrupt, StoriedError
 from storied.store.query import Query
 from storied.store.reading import Contents, Page, Span
 from storied.store.records import Recorded
 
-FIRST_SLICE = 64
-"""Events of the first slice of a page's contents: at most so many are joined whose size nobody knows."""
-SLICE_BYTES = 4 * 1024 * 1024
-"""Of payloads in one of the slices that follow."""
+FIRST_SLICE = 1024
+"""Events of the first slice of a page's contents, whose size nobody knows."""
+SLICE_BYTES = 512 * 1024
+"""Of payloads in one of the slices that follow: what a processor's cache holds is joined and split much quicker."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of payloads that SQLite joins at most. A slice of more is read again in smaller ones."""
 PAGE_BYTES = 16 * 1024 * 1024
 """Of payloads in one page of contents."""
 
 _SQL = statements("log.sql")
+
+
+class Ahead(msgspec.Struct):
+    """What a reader is expected to ask for next, in slices of so many events; and the contents once they are read."""
+
+    query: Query
+    span: Span
+    slice: int
+    contents: Contents | None = None
 
 
 class LogConnection(PresentConnection):
@@ -44,6 +57,7 @@ class LogConnection(PresentConnection):
 
     known: tuple[int, int | None, int | None] | None = None
     tail: Tail | None = None
+    ahead: Ahead | None = None
 
     def ends(self) -> tuple[int, int | None, int | None]:
         """The head, as it is or was at an earlier read of the same batch, and the mark with its checksum."""
@@ -97,18 +111,64 @@ def read_page(connection: LogConnection, query: Query, span: Span) -> Page:
     return Page(records, _through(span, until, [record.position for record in records[-1:]], len(records)))
 
 
+def read_ahead(connection: LogConnection) -> None:
+    """A reading lane's *idle*: reads the page that is expected to be asked for, beside whoever uses the one before.
+
+    Only a page that is full is kept, for that is what it will be whenever it is asked for: events never change.
+    """
+    ahead = connection.ahead
+    if ahead is None or ahead.contents is not None:
+        return
+    connection.ahead = connection.known = None
+    with suppress(apsw.Error, StoriedError):  # whoever asks for it then is told
+        contents = _in_slices(connection, ahead.query, ahead.span, ahead.slice)
+        if _is_full(contents, ahead.span):
+            ahead.contents = contents
+            connection.ahead = ahead
+
+
 def read_contents(connection: LogConnection, query: Query, span: Span) -> Contents:
     """The contents of one page, cut short when its payloads come to more than `PAGE_BYTES`.
 
-    They come in slices, whose length follows from the size of the payloads so far: a slice is in memory twice.
+    Remembers what the reader is going to ask for next, where the span says that it goes on.
     Raises `StoreCorrupt` for values that cannot have been stored.
     """
+    ahead = connection.ahead
+    if ahead is not None and ahead.contents is not None and (ahead.span, ahead.query) == (span, query):
+        contents = ahead.contents
+        connection.ahead = None
+    else:
+        contents = _in_slices(connection, query, span, FIRST_SLICE)
+    if span.onward and not span.backwards and _is_full(contents, span):
+        rest = msgspec.structs.replace(span, after=contents.through)
+        connection.ahead = Ahead(query, rest, _slice(len(contents), sum(map(len, contents.payloads))))
+    return contents
+
+
+def _is_full(contents: Contents, span: Span) -> bool:
+    return contents.cut or len(contents) >= span.limit
+
+
+def _slice(count: int, size: int) -> int:
+    """Events of a slice, after so many whose payloads have this size."""
+    return max(1, SLICE_BYTES * count // max(1, size))
+
+
+def _in_slices(connection: LogConnection, query: Query, span: Span, asked: int) -> Contents:
+    """The contents of one page, in slices of which the first has as many events as *asked*: one is in memory twice."""
     until = _until(connection, span)
     columns = _Columns()
-    left, asked = span, FIRST_SLICE
+    left = span
     while True:
         asked = min(asked, span.limit - len(columns.positions))
-        count = _add_slice(connection, query, msgspec.structs.replace(left, limit=asked), columns)
+        try:
+            slices = _unpacked_slice(connection, query, msgspec.structs.replace(left, limit=asked))
+        except apsw.TooBigError:
+            if asked <= 1:
+                raise
+            asked = max(1, asked // 8)
+            continue
+        count = sum(columns.add(unpacked) for unpacked in slices)
         if count < asked or len(columns.positions) >= span.limit:
             return columns.contents(_through(span, until, columns.positions[-1:], len(columns.positions)))
         last = columns.positions[-1]
@@ -119,7 +179,17 @@ def read_contents(connection: LogConnection, query: Query, span: Span) -> Conten
             if span.backwards
             else msgspec.structs.replace(left, after=last)
         )
-        asked = max(1, SLICE_BYTES * len(columns.positions) // max(1, columns.size))
+        asked = _slice(len(columns.positions), columns.size)
+
+
+class _Unpacked(msgspec.Struct, frozen=True):
+    """The columns that one statement gave, and the characters of its payloads."""
+
+    positions: list[int]
+    types: list[str]
+    versions: list[int]
+    payloads: list[str]
+    size: int
 
 
 class _Columns:
@@ -132,23 +202,36 @@ class _Columns:
         self.payloads: list[str] = []
         self.size = 0
 
+    def add(self, more: _Unpacked) -> int:
+        """Adds them; how many they are."""
+        if self.positions:
+            self.positions += more.positions
+            self.types += more.types
+            self.versions += more.versions
+            self.payloads += more.payloads
+        else:
+            self.positions, self.types, self.versions, self.payloads = (
+                more.positions,
+                more.types,
+                more.versions,
+                more.payloads,
+            )
+        self.size += more.size
+        return len(more.positions)
+
     def contents(self, through: int, *, cut: bool = False) -> Contents:
         """What was read, as a page that speaks up to *through*."""
         return Contents(self.positions, self.types, self.versions, self.payloads, through, cut)
 
 
-def _add_slice(connection: LogConnection, query: Query, span: Span, columns: _Columns) -> int:
-    """Adds the first contents of the span; how many there were."""
+def _unpacked_slice(connection: LogConnection, query: Query, span: Span) -> list[_Unpacked]:
+    """The first contents of the span. Raises `apsw.TooBigError` when their payloads are more than `MOST_BYTES`."""
     found: list[int] = []
+    slices = []
     for select in _selects(connection, CONTENT, query, span, found):
-        positions, types, versions, payloads = _unpacked(connection, select)
-        found += positions
-        columns.types += types
-        columns.versions += versions
-        columns.payloads += payloads
-        columns.size += sum(map(len, payloads))
-    columns.positions += found
-    return len(found)
+        slices.append(_unpacked(connection, select))
+        found += slices[-1].positions
+    return slices
 
 
 def _until(connection: LogConnection, span: Span) -> int:
@@ -185,14 +268,26 @@ def _selects(connection: LogConnection, columns: str, query: Query, span: Span, 
             yield events_at(columns, positions)
 
 
-def _unpacked(connection: LogConnection, select: Select) -> tuple[Iterable[int], list[str], Iterable[int], list[str]]:
-    """The columns of the contents that the statement gives."""
+def _unpacked(connection: LogConnection, select: Select) -> _Unpacked:
+    """What the statement gives."""
     together = packed(select)
-    row: Any = connection.execute(together.sql, together.parameters).fetchone()
-    count, *texts = row
+    most = connection.limit(apsw.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+    try:
+        row: Any = connection.execute(together.sql, together.parameters).fetchone()
+    finally:
+        connection.limit(apsw.SQLITE_LIMIT_LENGTH, most)
+    count, positions, types, versions, payloads = row
     if count == 0:
-        return [], [], [], []
-    positions, types, versions, payloads = (text.split(SEPARATOR) for text in texts)
-    if not len(positions) == len(types) == len(versions) == len(payloads) == count:
-        raise StoreCorrupt("an event holds a character that no stored text can have. Run storied verify.")
-    return map(int, positions), types, map(int, versions), payloads
+        return _Unpacked([], [], [], [], 0)
+    with suppress(msgspec.DecodeError):
+        columns = _numbers(positions), types.split(SEPARATOR), _numbers(versions), payloads.split(SEPARATOR)
+        if all(len(column) == count for column in columns):
+            return _Unpacked(*columns, len(payloads))
+    raise StoreCorrupt("an event holds a character that no stored text can have. Run storied verify.")
+
+
+def _numbers(text: str) -> list[int]:
+    return _decoder.decode(f"[{text}]")
+
+
+_decoder = msgspec.json.Decoder(list[int])

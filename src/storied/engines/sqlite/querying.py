@@ -103,8 +103,9 @@ def packed(contents: Select) -> Select:
 
     Each row of a statement costs a turn with Python's global lock, which a busy event loop makes long.
     """
-    texts = ", ".join(f"group_concat({name}, '{SEPARATOR}')" for name in ("position", "type", "version", "data"))
-    return Select(f"SELECT count(*), {texts} FROM ({contents.sql})", contents.parameters)
+    numbers, texts = "group_concat({})", f"group_concat({{}}, '{SEPARATOR}')"
+    columns = numbers.format("position"), texts.format("type"), numbers.format("version"), texts.format("data")
+    return Select(f"SELECT count(*), {', '.join(columns)} FROM ({contents.sql})", contents.parameters)
 
 
 def stream_matches(types: tuple[str, ...], streams: list[tuple[str, int]], mark: int) -> Select:

@@ -25,7 +25,7 @@ from storied.engines.sqlite.connection import (
     unavailable,
 )
 from storied.engines.sqlite.lane import Lane
-from storied.engines.sqlite.paging import LogConnection, Read, read_contents, read_page, run_reads
+from storied.engines.sqlite.paging import LogConnection, Read, read_ahead, read_contents, read_page, run_reads
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.tagging import put_mark
@@ -65,7 +65,9 @@ class SqliteStore:
         self._writer: Lane[Writer, AppendRequest] = Lane(
             f"storied-writer-{path.name}", Writer.run, _close_writer, halved=HALVED
         )
-        self._reader: Lane[LogConnection, Read] = Lane(f"storied-reader-{path.name}", run_reads, LogConnection.close)
+        self._reader: Lane[LogConnection, Read] = Lane(
+            f"storied-reader-{path.name}", run_reads, LogConnection.close, idle=read_ahead
+        )
         self._room = WaitingRoom(self.head)
 
     @classmethod
