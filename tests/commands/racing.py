@@ -13,7 +13,7 @@ from storied.commands.snapshotting import Snapshotter
 from storied.domain.times import Clock, utc_now
 from storied.store.codec import encode
 from storied.store.port import Conditions, EventStore
-from storied.store.reading import Reading, Subscription
+from storied.store.reading import Contents, Page, Reading, Span, Subscription
 from storied.store.records import NewEvent
 
 
@@ -59,6 +59,18 @@ class InBetween:
     def subscribe(self, query: Query = Query(), *, after: int = 0) -> Subscription:  # noqa: B008 - an immutable value
         """As the port says."""
         return self._store.subscribe(query, after=after)
+
+    async def page(self, query: Query, span: Span) -> Page:
+        """As the port says."""
+        return await self._store.page(query, span)
+
+    async def contents(self, query: Query, span: Span) -> Contents:
+        """As the port says."""
+        return await self._store.contents(query, span)
+
+    async def changed(self, position: int) -> None:
+        """As the port says."""
+        await self._store.changed(position)
 
     async def head(self) -> int:
         """As the port says."""

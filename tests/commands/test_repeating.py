@@ -54,6 +54,11 @@ class Watched:
         self.asked["read"] += 1
         return self.store.read(*given, **named)
 
+    async def contents(self, *given: Any) -> Any:
+        """Counts."""
+        self.asked["contents"] += 1
+        return await self.store.contents(*given)
+
     async def receipt(self, *given: Any, **named: Any) -> Any:
         """Counts."""
         self.asked["receipt"] += 1
@@ -202,7 +207,7 @@ async def test_a_first_command_under_an_id_costs_one_append(url: str) -> None:
             done = await commands.perform(Deposit(account="a", amount=5), Request(command_id=f"c-{number}"))
             assert done.events is not None
             assert [event.type for event in done.events] == ["Deposited"]
-        assert watched.asked == {"append": 3, "read": 1}
+        assert watched.asked == {"append": 3, "contents": 1}
 
 
 async def test_what_a_repeat_did_is_not_told_from_its_own_decision(url: str) -> None:

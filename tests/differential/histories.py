@@ -61,6 +61,14 @@ class Question(msgspec.Struct, frozen=True):
     size: int
 
 
+class StreamPage(msgspec.Struct, frozen=True):
+    """A page of one stream: where it starts and ends, counted from the head."""
+
+    query: Query
+    after: int | None
+    until: int | None
+
+
 def _some(names: tuple[str, ...], least: int, most: int) -> st.SearchStrategy[tuple[str, ...]]:
     return st.lists(st.sampled_from(names), min_size=least, max_size=most, unique=True).map(tuple)
 
@@ -133,6 +141,17 @@ questions = st.builds(
     limit=st.one_of(st.none(), st.integers(0, 9)),
     backwards=st.booleans(),
     size=sizes,
+)
+
+streams = st.builds(
+    StreamPage,
+    query=st.builds(
+        lambda types, tag: Query((QueryItem(types, (tag,)),)),
+        st.sampled_from([(), TYPES[:1], TYPES[:2]]),
+        st.sampled_from(TAGS),
+    ),
+    after=st.one_of(st.none(), st.integers(-1, 8)),
+    until=st.one_of(st.none(), st.integers(-1, 8)),
 )
 
 BEGINNING = Wanted(

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from storied.errors import StoriedError
 from storied.store.codec import new_event
 from storied.store.query import AppendCondition, Query
-from storied.store.reading import Page, Span, contents_of
+from storied.store.reading import Content, Contents, Page, Span, contents_of
 from storied.store.records import Metadata, NewEvent, Receipt, Recorded, digest_of
 from storied.testing.clocks import ManualClock
 from tests.differential import histories as h
@@ -133,6 +133,22 @@ class HistoryMachine(RuleBasedStateMachine):
         pages = self._run(self._both(ask))
         chosen = self._matching(question.query, after, until, backwards=question.backwards)
         self._check([e for page in pages for e in page.events], chosen[: question.limit], "read")
+
+    @rule(streams=st.lists(h.streams, min_size=2, max_size=20), limit=st.integers(1, 4))
+    def read_streams_together(self, streams: list[h.StreamPage], limit: int) -> None:
+        """Pages of several streams at once, as entities are loaded."""
+        spans = [Span(self._place_of(one.after) or 0, self._place_of(one.until), limit) for one in streams]
+
+        async def ask(store: Any) -> list[Contents]:
+            asked = zip(streams, spans, strict=True)
+            return [*await asyncio.gather(*(store.contents(one.query, span) for one, span in asked))]
+
+        pages = self._run(self._both(ask))
+        for one, span, page in zip(streams, spans, pages, strict=True):
+            chosen = self._matching(one.query, span.after, span.until)
+            self._check(
+                [*page.events], [Content(e.position, e.type, e.version, e.data) for e in chosen[:limit]], "read"
+            )
 
     @rule(
         query=h.queries,

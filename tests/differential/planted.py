@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from storied.engines.memory.store import MemoryStore
-from storied.engines.sqlite import paging, querying, tagging, writing
+from storied.engines.sqlite import gathering, paging, querying, tagging, writing
 from storied.store.appending import AppendRequest, Stored
 from storied.store.query import AppendCondition, Query, QueryItem
 from storied.store.reading import Page, Span
@@ -298,6 +298,8 @@ STATEMENTS: dict[str, tuple[Any, str, Any]] = {
     "the last event is not entered": (tagging.Tail, "cover", _tail_ends_early),
     "the mark moves too early": (tagging.Mover, "_moved", _moved_by_half),
     "packed payloads are changed": (paging, "packed", _payloads_changed),
+    "streams read together lack the newest": (gathering, "parts", _without_tail),
+    "streams read together exceed the limit": (paging.Columns, "trim", lambda columns, limit: None),
     "a wide query is asked in part": (paging, "position_selects", _first_branch),
     "an event of several streams comes for each": (querying, "_many_streams_branch", _many_streams_undeduplicated),
 }

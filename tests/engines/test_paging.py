@@ -1,13 +1,18 @@
 """Contents of the log: read ahead of whoever asks, and in slices that are never too large to join."""
 
+import asyncio
 from pathlib import Path
 
+import apsw
 import pytest
 
 from storied.engines.sqlite import paging
 from storied.engines.sqlite.store import SqliteStore
+from storied.errors import StoreCorrupt
 from storied.store.codec import new_event
 from storied.store.query import Query
+from storied.store.reading import Contents, Span
+from storied.store.records import NewEvent
 
 
 async def _grow(store: SqliteStore, sizes: list[int]) -> None:
@@ -64,3 +69,42 @@ async def test_a_slice_too_large_to_join_is_read_in_smaller_ones(
         assert [position for page in backwards for position in page.positions] == list(range(len(sizes), 0, -1))
     finally:
         await store.aclose()
+
+
+async def test_streams_too_large_to_be_read_together_are_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty callers at once, each with a stream that fits, and together they do not."""
+    monkeypatch.setattr(paging, "MOST_BYTES", 5000)
+    store = await SqliteStore.open(tmp_path / "log.db")
+    try:
+        for number in range(20):
+            await store.append(_note(number))
+        queries = [Query.of(tags=[f"note:{number}"]) for number in range(20)]
+        pages = await asyncio.gather(*(store.contents(query, Span(limit=256)) for query in queries))
+        assert [page.positions for page in pages] == [[number + 1] for number in range(20)]
+    finally:
+        await store.aclose()
+
+
+async def test_a_damaged_stream_fails_alone(tmp_path: Path) -> None:
+    """Whoever asked for another stream at the same time gets it."""
+    store = await SqliteStore.open(tmp_path / "log.db")
+    try:
+        for number in range(3):
+            await store.append(_note(number))
+        damaging = apsw.Connection(str(tmp_path / "log.db"))
+        damaging.execute("DROP TRIGGER event_update")
+        damaging.execute("UPDATE event SET data = data || char(29) || char(31) WHERE position = 2")
+        damaging.close()
+        queries = [Query.of(tags=[f"note:{number}"]) for number in range(3)]
+        found = await asyncio.gather(
+            *(store.contents(query, Span(limit=256)) for query in queries), return_exceptions=True
+        )
+        assert [type(page) for page in found] == [Contents, StoreCorrupt, Contents]
+    finally:
+        await store.aclose()
+
+
+def _note(number: int) -> list[NewEvent]:
+    return [new_event("Noted", {"text": "x" * 1000}, tags=(f"note:{number}",))]

@@ -15,11 +15,11 @@ from storied.commands.keeping import CAPACITY, EntityKey, Keeper, Kept, thawed
 from storied.commands.snapshotting import Snapshotter
 from storied.domain.commands import Loaded
 from storied.domain.entities import Entity, EntitySpec
-from storied.store.folding import fold_of, new_entity
+from storied.store.folding import fold_of, fold_page, folded, new_entity
 from storied.store.moments import Moment
 from storied.store.port import EventStore
 from storied.store.query import AppendCondition, Query, QueryItem
-from storied.store.reading import PAGE
+from storied.store.reading import PAGE, Span
 
 FIRST_PAGE = 256
 """Events read before a snapshot is looked for: most streams are shorter, and need none."""
@@ -112,14 +112,14 @@ class Loader:
 
     async def _read_one(self, key: EntityKey, one: _Known) -> None:
         spec, entity_id = key
-        fold, query = fold_of(spec), entity_query(spec, entity_id)
-        size = FIRST_PAGE if one.position == 0 else PAGE
-        async for page in self._store.read(query, after=one.position).pages(size):
-            fold.apply(one.entity, page.events)
-            one.position = page.through
-            if size == FIRST_PAGE and len(page.events) == FIRST_PAGE:
-                break
-        else:
+        fold, query, begins = fold_of(spec), entity_query(spec, entity_id), one.position == 0
+        first = Span(one.position, limit=FIRST_PAGE if begins else PAGE)
+        one.position, full = await fold_page(fold, one.entity, self._store, query, first)
+        if not full:
+            return
+        if not begins:
+            async for _, through in folded(fold, one.entity, self._store.read(query, after=one.position)):
+                one.position = through
             return
         one.entity, one.position = await self._snapshotter.load(spec, entity_id, one.entity, one.position)
 

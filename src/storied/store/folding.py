@@ -9,7 +9,8 @@ from storied.domain.dispatch import Handler
 from storied.domain.entities import Entity, EntitySpec
 from storied.domain.events import Event, event_spec
 from storied.store.codec import EventTypes
-from storied.store.reading import PAGE, Contents, Reading
+from storied.store.query import Query
+from storied.store.reading import PAGE, Contents, PageSource, Reading, Span
 from storied.store.records import Recorded
 
 Method = tuple[Callable[..., Any], bool]
@@ -74,6 +75,17 @@ async def folded(fold: Fold, state: object, reading: Reading, size: int = PAGE) 
         async for contents in reading.contents(size):
             fold.apply_contents(state, contents)
             yield len(contents), contents.through
+
+
+async def fold_page(fold: Fold, state: object, source: PageSource, query: Query, span: Span) -> tuple[int, bool]:
+    """Changes *state* by one page: the position it speaks up to, and whether it is full. Raises `DecodeError`."""
+    if fold.takes_records:
+        page = await source.page(query, span)
+        fold.apply(state, page.events)
+        return page.through, len(page) >= span.limit
+    contents = await source.contents(query, span)
+    fold.apply_contents(state, contents)
+    return contents.through, contents.cut or len(contents) >= span.limit
 
 
 _folds: dict[type[Entity], Fold] = {}

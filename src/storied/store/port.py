@@ -1,4 +1,4 @@
-"""The event store's port: four verbs, and the laws that every engine keeps.
+"""The event store's port: four verbs, the pages that readings are made of, and the laws that every engine keeps.
 
 One log, one order: positions start at 1, have no gaps, and are handed out in commit order, so whoever sees a
 position sees everything before it. `storied.testing.contract` turns each law into a test.
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from storied.store.query import AppendCondition, Query
-from storied.store.reading import Reading, Subscription
+from storied.store.reading import PageSource, Reading, Subscription
 from storied.store.records import NewEvent, Receipt
 
 Conditions = AppendCondition | Sequence[AppendCondition] | None
 
 
-class EventStore(Protocol):
+class EventStore(PageSource, Protocol):
     """An append-only log of events."""
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import suppress
 from itertools import starmap
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import apsw
 import msgspec
 
-from storied.engines.sqlite.lane import Job, run_each
 from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.querying import (
     CONTENT,
@@ -95,12 +94,6 @@ class LogConnection(PresentConnection):
 Read = Callable[[LogConnection], Any]
 
 
-def run_reads(connection: LogConnection, batch: list[Job[Read]]) -> None:
-    """A reading lane's *run*: each read by itself, with one look for the head."""
-    connection.known = None
-    run_each(connection, batch)
-
-
 def read_page(connection: LogConnection, query: Query, span: Span) -> Page:
     """One page of the log. The head is read first and bounds the rest, so the page is of one moment."""
     until = _until(connection, span)
@@ -108,7 +101,7 @@ def read_page(connection: LogConnection, query: Query, span: Span) -> Page:
     for select in _selects(connection, RECORD, query, span, records):
         rows: Any = connection.execute(select.sql, select.parameters).fetchall()
         records += starmap(Recorded, rows)
-    return Page(records, _through(span, until, [record.position for record in records[-1:]], len(records)))
+    return Page(records, through(span, until, [record.position for record in records]))
 
 
 def read_ahead(connection: LogConnection) -> None:
@@ -157,7 +150,7 @@ def _slice(count: int, size: int) -> int:
 def _in_slices(connection: LogConnection, query: Query, span: Span, asked: int) -> Contents:
     """The contents of one page, in slices of which the first has as many events as *asked*: one is in memory twice."""
     until = _until(connection, span)
-    columns = _Columns()
+    columns = Columns()
     left = span
     while True:
         asked = min(asked, span.limit - len(columns.positions))
@@ -170,7 +163,7 @@ def _in_slices(connection: LogConnection, query: Query, span: Span, asked: int) 
             continue
         count = sum(columns.add(unpacked) for unpacked in slices)
         if count < asked or len(columns.positions) >= span.limit:
-            return columns.contents(_through(span, until, columns.positions[-1:], len(columns.positions)))
+            return columns.contents(through(span, until, columns.positions))
         last = columns.positions[-1]
         if columns.size > PAGE_BYTES:
             return columns.contents(last - 1 if span.backwards else last, cut=True)
@@ -182,7 +175,7 @@ def _in_slices(connection: LogConnection, query: Query, span: Span, asked: int) 
         asked = _slice(len(columns.positions), columns.size)
 
 
-class _Unpacked(msgspec.Struct, frozen=True):
+class Unpacked(msgspec.Struct, frozen=True):
     """The columns that one statement gave, and the characters of its payloads."""
 
     positions: list[int]
@@ -192,7 +185,7 @@ class _Unpacked(msgspec.Struct, frozen=True):
     size: int
 
 
-class _Columns:
+class Columns:
     """The columns of a page's contents while it is read, and the characters of its payloads."""
 
     def __init__(self) -> None:
@@ -202,7 +195,7 @@ class _Columns:
         self.payloads: list[str] = []
         self.size = 0
 
-    def add(self, more: _Unpacked) -> int:
+    def add(self, more: Unpacked) -> int:
         """Adds them; how many they are."""
         if self.positions:
             self.positions += more.positions
@@ -219,12 +212,18 @@ class _Columns:
         self.size += more.size
         return len(more.positions)
 
+    def trim(self, limit: int) -> None:
+        """Leaves no more than the limit."""
+        if len(self.positions) > limit:
+            for column in (self.positions, self.types, self.versions, self.payloads):
+                del column[limit:]
+
     def contents(self, through: int, *, cut: bool = False) -> Contents:
         """What was read, as a page that speaks up to *through*."""
         return Contents(self.positions, self.types, self.versions, self.payloads, through, cut)
 
 
-def _unpacked_slice(connection: LogConnection, query: Query, span: Span) -> list[_Unpacked]:
+def _unpacked_slice(connection: LogConnection, query: Query, span: Span) -> list[Unpacked]:
     """The first contents of the span. Raises `apsw.TooBigError` when their payloads are more than `MOST_BYTES`."""
     found: list[int] = []
     slices = []
@@ -239,9 +238,10 @@ def _until(connection: LogConnection, span: Span) -> int:
     return head if span.until is None else min(span.until, head)
 
 
-def _through(span: Span, until: int, last: list[int], count: int) -> int:
-    if count == span.limit and count > 0:
-        return last[0] - 1 if span.backwards else last[0]
+def through(span: Span, until: int, positions: Sequence[int]) -> int:
+    """What a page with these positions speaks up to, where the log is read up to *until*."""
+    if len(positions) == span.limit and positions:
+        return positions[-1] - 1 if span.backwards else positions[-1]
     return span.after if span.backwards else max(until, span.after)
 
 
@@ -268,22 +268,41 @@ def _selects(connection: LogConnection, columns: str, query: Query, span: Span, 
             yield events_at(columns, positions)
 
 
-def _unpacked(connection: LogConnection, select: Select) -> _Unpacked:
+def _unpacked(connection: LogConnection, select: Select) -> Unpacked:
     """What the statement gives."""
-    together = packed(select)
+    count, *texts = fetch_packed(connection, packed(select))
+    return unpacked(*texts) if count else Unpacked([], [], [], [], 0)
+
+
+def fetch_packed(connection: LogConnection, select: Select) -> Any:
+    """The only row of the statement. Raises `apsw.TooBigError` when anything in it is more than `MOST_BYTES`."""
     most = connection.limit(apsw.SQLITE_LIMIT_LENGTH, MOST_BYTES)
     try:
-        row: Any = connection.execute(together.sql, together.parameters).fetchone()
+        return connection.execute(select.sql, select.parameters).fetchone()
     finally:
         connection.limit(apsw.SQLITE_LIMIT_LENGTH, most)
-    count, positions, types, versions, payloads = row
-    if count == 0:
-        return _Unpacked([], [], [], [], 0)
+
+
+def unpacked(positions: str, types: str, versions: str, payloads: str) -> Unpacked:
+    """The columns that were joined. Raises `StoreCorrupt` for values that cannot have been stored."""
     with suppress(msgspec.DecodeError):
         columns = _numbers(positions), types.split(SEPARATOR), _numbers(versions), payloads.split(SEPARATOR)
-        if all(len(column) == count for column in columns):
-            return _Unpacked(*columns, len(payloads))
-    raise StoreCorrupt("an event holds a character that no stored text can have. Run storied verify.")
+        if len({len(column) for column in columns}) == 1:
+            return Unpacked(*columns, len(payloads))
+    raise unstorable()
+
+
+def split_into(text: str, separator: str, count: int) -> list[str]:
+    """So many pieces of a text. Raises `StoreCorrupt` when it has another number."""
+    pieces = text.split(separator)
+    if len(pieces) != count:
+        raise unstorable()
+    return pieces
+
+
+def unstorable() -> StoreCorrupt:
+    """What is said of text that takes a separator for its own."""
+    return StoreCorrupt("an event holds a character that no stored text can have. Run storied verify.")
 
 
 def _numbers(text: str) -> list[int]:

@@ -6,7 +6,7 @@ a stretch of the log has a part for each, which follow one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -66,6 +66,8 @@ CONTENT = "e.position, e.type, e.version, e.data"
 """The columns that folding needs."""
 SEPARATOR = "\x1f"
 """Stands between packed values; none of them can hold it, since it cannot be printed and JSON has to escape it."""
+COLUMN, STREAM = "\x1e", "\x1d"
+"""Stand, where several streams are packed, between the columns of one and between the streams."""
 
 
 def events_of_stream(columns: str, item: QueryItem, part: Part, limit: int, *, backwards: bool = False) -> Select:
@@ -106,6 +108,31 @@ def packed(contents: Select) -> Select:
     numbers, texts = "group_concat({})", f"group_concat({{}}, '{SEPARATOR}')"
     columns = numbers.format("position"), texts.format("type"), numbers.format("version"), texts.format("data")
     return Select(f"SELECT count(*), {', '.join(columns)} FROM ({contents.sql})", contents.parameters)
+
+
+class Wanted(msgspec.Struct, frozen=True, array_like=True):
+    """Of one stream the events with ``after < position <= until``."""
+
+    tag: str
+    after: int
+    until: int
+
+
+def streams_packed(types: tuple[str, ...], wanted: Sequence[Wanted], index: str, limit: int) -> Select:
+    """One row with one text: for each stream, in order, nothing or the columns of its first events' contents."""
+    numbers, texts = "group_concat({})", f"group_concat({{}}, '{SEPARATOR}')"
+    columns = numbers.format("position"), texts.format("type"), numbers.format("version"), texts.format("data")
+    sql = f"""
+SELECT group_concat(one, '{STREAM}') FROM (
+    SELECT coalesce((
+        SELECT {f" || '{COLUMN}' || ".join(columns)} FROM (
+            SELECT {CONTENT} FROM {index} AS t CROSS JOIN event AS e ON e.position = t.position
+            WHERE t.tag = wanted.value ->> 0 AND t.position > wanted.value ->> 1 AND t.position <= wanted.value ->> 2
+            {_types_filter(types)} ORDER BY t.position LIMIT ?
+        )
+    ), '') AS one FROM json_each(?) AS wanted ORDER BY wanted.key
+)"""
+    return Select(sql, (*_types_given(types), limit, msgspec.json.encode(wanted).decode()))
 
 
 def stream_matches(types: tuple[str, ...], streams: list[tuple[str, int]], mark: int) -> Select:

@@ -24,8 +24,9 @@ from storied.engines.sqlite.connection import (
     transaction,
     unavailable,
 )
+from storied.engines.sqlite.gathering import ContentsRead, run_reads
 from storied.engines.sqlite.lane import Lane
-from storied.engines.sqlite.paging import LogConnection, Read, read_ahead, read_contents, read_page, run_reads
+from storied.engines.sqlite.paging import LogConnection, Read, read_ahead, read_page
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.tagging import put_mark
@@ -47,8 +48,8 @@ from storied.store.reading import Contents, Page, Reading, Span, Subscription
 from storied.store.records import NewEvent, Receipt, Recorded
 from storied.store.searching import LogFacts, Stream, StreamQuery, check_stream_query
 
-HALVED = 48
-"""Appends from which a batch is committed in halves; the two syncs of fewer cost more than they gain."""
+HALVED_APPENDS, HALVED_READS = 48, 16
+"""Jobs from which a lane takes a batch in halves: for fewer, two syncs or statements cost more than they gain."""
 FORMAT = 2
 """The version of the file's layout. Files of format 1 are brought to it when they are opened."""
 
@@ -63,10 +64,14 @@ class SqliteStore:
         self.path = path
         self.identity = ""
         self._writer: Lane[Writer, AppendRequest] = Lane(
-            f"storied-writer-{path.name}", Writer.run, _close_writer, halved=HALVED
+            f"storied-writer-{path.name}", Writer.run, _close_writer, halved=HALVED_APPENDS
         )
         self._reader: Lane[LogConnection, Read] = Lane(
-            f"storied-reader-{path.name}", run_reads, LogConnection.close, idle=read_ahead
+            f"storied-reader-{path.name}",
+            lambda connection, batch: run_reads(connection, batch, self._reader.release),
+            LogConnection.close,
+            halved=HALVED_READS,
+            idle=read_ahead,
         )
         self._room = WaitingRoom(self.head)
 
@@ -193,7 +198,7 @@ class SqliteStore:
 
     async def contents(self, query: Query, span: Span) -> Contents:
         """As `PageSource` says."""
-        return await self._read(lambda connection: read_contents(connection, query, span))
+        return await self._read(ContentsRead(query, span))
 
     async def changed(self, position: int) -> None:
         """As `PageSource` says."""
