@@ -99,7 +99,7 @@ async def test_a_damaged_stream_fails_alone(tmp_path: Path) -> None:
         damaging.close()
         queries = [Query.of(tags=[f"note:{number}"]) for number in range(3)]
         found = await asyncio.gather(
-            *(store.contents(query, Span(limit=256)) for query in queries), return_exceptions=True
+            *(store.contents(query, Span(limit=1000)) for query in queries), return_exceptions=True
         )
         assert [type(page) for page in found] == [Contents, StoreCorrupt, Contents]
     finally:
