@@ -181,6 +181,23 @@ async def test_a_crowd_on_one_entity_gets_through(url: str) -> None:
         assert (await shop.state(Account, "a")).balance == crowd
 
 
+async def test_nobody_waits_for_ever_on_a_busy_entity(url: str) -> None:
+    """Who comes later does not overtake those who queue, however many go on coming."""
+    callers, overtaken, done = 16, [], 0
+    async with bank.open(url) as shop:
+
+        async def caller() -> None:
+            nonlocal done
+            for _ in range(60):
+                before = done
+                await shop.execute(Deposit(account="a", amount=1))
+                overtaken.append(done - before)
+                done += 1
+
+        await asyncio.gather(*(caller() for _ in range(callers)))
+    assert max(overtaken) < 2 * callers
+
+
 async def test_crossing_commands_do_not_wait_for_each_other_for_ever(url: str) -> None:
     """Transfers in both directions between the same accounts all come to an end."""
     async with bank.open(url) as shop:

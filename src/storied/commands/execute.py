@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from storied.commands.keeping import Keeper, thawed
-from storied.commands.loading import Basis, Loader, boundary_items
+from storied.commands.loading import Basis, Loader, boundary_items, entity_item
 from storied.commands.providing import Providers
 from storied.commands.turns import Turns
 from storied.domain.commands import Command, CommandHandler, Context, Loaded
@@ -111,34 +111,35 @@ class Executor:
             if first is not None:
                 return Done(first)
             asked.provided = await self._providers.for_handler(asked.handler)
-        done = await self._tried(asked)
-        if done is not None:
-            return done
-        async with self._turns.take(boundary_items(asked.handler.boundary(command))):
+        boundary = asked.handler.boundary(command)
+        if not self._turns.are_taken(entity_item(loaded.spec, loaded.entity_id) for loaded in boundary):
+            done = await self._tried(asked, boundary)
+            if done is not None:
+                return done
+        async with self._turns.take(boundary_items(boundary)):
             for attempt in range(2, ATTEMPTS):
                 await asyncio.sleep(pause(attempt))
-                done = await self._tried(asked)
+                done = await self._tried(asked, boundary)
                 if done is not None:
                     return done
             await asyncio.sleep(pause(ATTEMPTS))
-            return await self._attempt(asked)
+            return await self._attempt(asked, boundary)
 
-    async def _tried(self, asked: _Asked) -> Done | None:
+    async def _tried(self, asked: _Asked, boundary: Sequence[Loaded]) -> Done | None:
         """As `_attempt`, and None when somebody was quicker: worth another attempt."""
         try:
-            return await self._attempt(asked)
+            return await self._attempt(asked, boundary)
         except Outdated:
             raise  # no attempt will make the caller know more
         except Conflict:
             return None
 
-    async def _attempt(self, asked: _Asked) -> Done:
+    async def _attempt(self, asked: _Asked, boundary: Sequence[Loaded]) -> Done:
         """Loads, decides and appends once. Raises `Conflict` when somebody was quicker.
 
         That the command came before under its id need not be known beforehand: the store looks for the id before
         anything else, and whatever prevents the append looks for it then.
         """
-        boundary = asked.handler.boundary(asked.command)
         try:
             events, basis = await self._decide(asked, boundary)
             if asked.seen is not None:

@@ -1,7 +1,8 @@
 """Turns: commands of one process that lost a race for the same entities queue up instead of racing again.
 
 Racing is right between processes, and at first; but of many commands on one busy entity each round of a race lets one
-through, so the last of them would lose every time. It is a matter of speed only: the append condition keeps them right.
+through, so the last of them would lose every time. Who comes while others queue joins them: otherwise those who come
+fresh and need not wait would win again and again. It is a matter of speed only: the append condition keeps them right.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ class Turns:
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[QueryItem, asyncio.Lock] = WeakValueDictionary()
+
+    def are_taken(self, items: Iterable[QueryItem]) -> bool:
+        """Whether somebody has a turn with one of the entities, or waits for it."""
+        return bool(self._locks) and any(item in self._locks for item in items)
 
     @asynccontextmanager
     async def take(self, items: Iterable[QueryItem]) -> AsyncIterator[None]:
