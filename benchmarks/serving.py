@@ -28,7 +28,7 @@ SECONDS = 1
 TURNS = 5
 """How often the servers of one run take turns; the median counts."""
 DOCUMENTS = Target("GET", "/books/b-", "", BOOKS)
-READINGS = Target("POST", "/books/b-", "/readings", 64)
+READINGS = Target("POST", "/books/b-", "/readings", 1_000)
 
 
 class Served(msgspec.Struct, frozen=True):
