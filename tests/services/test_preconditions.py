@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from storied.domain.ids import derived_id
 from storied.errors import RequestRefused
 from storied.services.http import Headers
 from storied.services.preconditions import (
@@ -80,6 +81,17 @@ def test_a_command_id_depends_on_who_where_and_what() -> None:
     assert len(set(ids)) == len(ids)
     assert all(str(UUID(one)) == one for one in ids)
     assert command_id_of("anna", "POST /a", "k") == ids[0]
+
+
+def test_keys_in_order_give_ids_in_order() -> None:
+    """Of keys made a millisecond apart; what is no key of that kind is not taken for one."""
+    keys = [derived_id("seed", number, 1_700_000_000_000 + number) for number in range(50)]
+    ids = [command_id_of("anna", "POST /a", key) for key in keys]
+    assert ids == sorted(set(ids))
+    assert all(UUID(one).version == 7 and one not in keys for one in ids)
+    assert len({command_id_of(who, "POST /a", keys[0]) for who in ("anna", "ben", "")}) == 3
+    assert UUID(command_id_of("anna", "POST /a", keys[0].upper())).version == 5
+    assert UUID(command_id_of("anna", "POST /a", keys[0] + "\n")).version == 5
 
 
 @pytest.mark.parametrize(

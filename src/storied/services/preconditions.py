@@ -18,6 +18,8 @@ _POSITION = re.compile(r"\d{1,18}")
 _PREFERENCE = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?\s*([;,]|$)')
 
 
+_ORDERED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""A UUID of version 7, which begins with its time in milliseconds."""
 _encoder = msgspec.json.Encoder()
 
 
@@ -72,11 +74,16 @@ def idempotency_key(headers: Headers) -> str | None:
 
 
 def command_id_of(principal: str, route: str, key: str) -> str:
-    """The command id that a principal's key stands for on one route: a UUID that tells nothing of the key."""
+    """The command id that a principal's key stands for on one route: a UUID that tells nothing of the key but its time.
+
+    Where the key is a UUID of version 7, so is the id, of the same millisecond: what comes in order is stored in order,
+    which costs a store much less than ids from all over. Any other key is hashed, whole.
+    """
     text = sha256(
         _encoder.encode((principal, route, key))
-    ).hexdigest()  # written as a UUID of version 5 by hand: the class takes five times as long
-    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-a{text[17:20]}-{text[20:32]}"
+    ).hexdigest()  # written as a UUID by hand: the class takes five times as long
+    begins = f"{key[:13]}-7" if _ORDERED.fullmatch(key) else f"{text[:8]}-{text[8:12]}-5"
+    return f"{begins}{text[13:16]}-a{text[17:20]}-{text[20:32]}"
 
 
 def wish(headers: Headers) -> Wish | None:
