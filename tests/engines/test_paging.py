@@ -87,23 +87,46 @@ async def test_streams_too_large_to_be_read_together_are_read_alone(
         await store.aclose()
 
 
-async def test_a_damaged_stream_fails_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["data || char(29) || char(31)", "CAST(x'7b22ff227d' AS TEXT)"])
+async def test_a_damaged_stream_fails_alone(tmp_path: Path, damage: str) -> None:
     """Whoever asked for another stream at the same time gets it."""
     store = await SqliteStore.open(tmp_path / "log.db")
     try:
         for number in range(3):
             await store.append(_note(number))
-        damaging = apsw.Connection(str(tmp_path / "log.db"))
-        damaging.execute("DROP TRIGGER event_update")
-        damaging.execute("UPDATE event SET data = data || char(29) || char(31) WHERE position = 2")
-        damaging.close()
+        _damage(tmp_path / "log.db", damage, 2)
         queries = [Query.of(tags=[f"note:{number}"]) for number in range(3)]
         found = await asyncio.gather(
             *(store.contents(query, Span(limit=1000)) for query in queries), return_exceptions=True
         )
-        assert [type(page) for page in found] == [Contents, StoreCorrupt, Contents]
+        assert [isinstance(page, Contents) for page in found] == [True, False, True]
+        assert isinstance(found[1], StoreCorrupt)
     finally:
         await store.aclose()
+
+
+async def test_damage_ahead_is_told_to_who_comes_to_it(tmp_path: Path) -> None:
+    """And to nobody else: what is read ahead without being asked for says nothing."""
+    store = await SqliteStore.open(tmp_path / "log.db")
+    try:
+        await _grow(store, [1] * 6)
+        _damage(tmp_path / "log.db", "CAST(x'7b22ff227d' AS TEXT)", 5)
+        pages = store.read().contents(2)
+        assert [(await anext(pages)).positions for _ in range(2)] == [[1, 2], [3, 4]]
+        assert await store.head() == 6
+        with pytest.raises(StoreCorrupt):
+            await anext(pages)
+        assert await store.head() == 6
+    finally:
+        await store.aclose()
+
+
+def _damage(log: Path, data: str, position: int) -> None:
+    """Puts other data into an event, as no program should."""
+    connection = apsw.Connection(str(log))
+    connection.execute("DROP TRIGGER event_update")
+    connection.execute(f"UPDATE event SET data = {data} WHERE position = {position}")
+    connection.close()
 
 
 def _note(number: int) -> list[NewEvent]:

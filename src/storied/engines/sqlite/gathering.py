@@ -71,7 +71,7 @@ def _read_together(connection: LogConnection, batch: Sequence[Job[Read]], releas
             groups.setdefault((request.query.items[0].types, request.span.limit), []).append(job)
     for (types, limit), jobs in groups.items():
         if len(jobs) >= FEWEST:
-            with suppress(apsw.Error, StoriedError):
+            with suppress(apsw.Error, StoriedError, UnicodeDecodeError):
                 found = _contents(connection, types, limit, [job.request for job in jobs], release)
                 for job, contents in zip(jobs, found, strict=True):
                     job.result = contents

@@ -14,6 +14,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -150,7 +151,8 @@ class Lane(Generic[C, R]):
             return batch
         self.release()  # nothing else is to be done meanwhile
         if self._idle is not None and not closed:
-            self._idle(connection)
+            with suppress(Exception):  # whoever asks for what it was about is told
+                self._idle(connection)
         first = None if closed else self._queue.get()
         if first is None:
             return None

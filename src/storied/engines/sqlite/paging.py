@@ -25,7 +25,7 @@ from storied.engines.sqlite.querying import (
 )
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.tagging import Tail, checked_mark
-from storied.errors import StoreCorrupt, StoriedError
+from storied.errors import StoreCorrupt
 from storied.store.query import Query
 from storied.store.reading import Contents, Page, Span
 from storied.store.records import Recorded
@@ -113,11 +113,10 @@ def read_ahead(connection: LogConnection) -> None:
     if ahead is None or ahead.contents is not None:
         return
     connection.ahead = connection.known = None
-    with suppress(apsw.Error, StoriedError):  # whoever asks for it then is told
-        contents = _in_slices(connection, ahead.query, ahead.span, ahead.slice)
-        if _is_full(contents, ahead.span):
-            ahead.contents = contents
-            connection.ahead = ahead
+    contents = _in_slices(connection, ahead.query, ahead.span, ahead.slice)
+    if _is_full(contents, ahead.span):
+        ahead.contents = contents
+        connection.ahead = ahead
 
 
 def read_contents(connection: LogConnection, query: Query, span: Span) -> Contents:
