@@ -13,6 +13,7 @@ from pathlib import Path
 from chaos.checking import CONFLICT, STORED
 from chaos.journal import Journal, Sent, Told, asked_again
 from storied.domain.ids import new_id
+from storied.engines.sqlite import store as engine
 from storied.engines.sqlite import tagging
 from storied.engines.sqlite.store import SqliteStore
 from storied.errors import Conflict, StoriedError
@@ -22,6 +23,7 @@ from storied.store.query import AppendCondition, Query
 from storied.store.records import NewEvent
 
 tagging.SHORT, tagging.FEWEST = 0, 20  # so that tags are being moved into the index whenever something happens
+engine.HALVED_APPENDS = engine.HALVED_READS = 2  # so that some wait for an answer while another commit is under way
 STREAMS = 6
 TASKS = 4
 

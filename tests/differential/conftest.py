@@ -2,7 +2,7 @@
 
 import pytest
 
-from storied.engines.sqlite import paging, querying, tagging
+from storied.engines.sqlite import paging, querying, store, tagging
 
 
 @pytest.fixture(autouse=True)
@@ -12,6 +12,8 @@ def _short_tail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tagging, "FEWEST", 3)
     monkeypatch.setattr(tagging, "SHARE", 1000)
     monkeypatch.setattr(tagging, "PACE", 1)
+    monkeypatch.setattr(store, "HALVED_APPENDS", 2)
+    monkeypatch.setattr(store, "HALVED_READS", 2)
     monkeypatch.setattr(querying, "MOST_BRANCHES", 5)
     monkeypatch.setattr(paging, "FIRST_SLICE", 2)
     monkeypatch.setattr(paging, "SLICE_BYTES", 60)

@@ -22,6 +22,8 @@ from storied.projections.comparing import value_kinds
 Schema = dict[str, Any]
 PREFIX = "#/components/schemas/"
 DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+INDEXED_DECIMAL = r"^[+-]?([0-9]{1,999}\.?[0-9]{0,999}|\.[0-9]{1,999})([eE][+-]?[0-9]{1,3})?$"
+"""Of what an index can hold, whose amounts have an end: well within it."""
 _INSIDE = ("items", "additionalProperties", "propertyNames")
 _BESIDE = ("anyOf", "oneOf", "allOf", "prefixItems")
 
@@ -172,7 +174,7 @@ def inlined(hint: Any) -> Schema:
         schema = {**given[0], **{key: value for key, value in schema.items() if key not in ("anyOf", "default")}}
     for node in nodes(schema):
         if node.get("format") == "decimal":
-            node["pattern"] = DECIMAL
+            node["pattern"] = INDEXED_DECIMAL
         node.pop("uniqueItems", None)
     return schema
 
