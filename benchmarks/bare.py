@@ -16,15 +16,19 @@ from benchmarks.model import BasketPage, ItemAdded, item
 _SCHEMA = """
 CREATE TABLE event (position INTEGER PRIMARY KEY, id TEXT, type TEXT, version INTEGER, tags TEXT, data TEXT,
                     metadata TEXT, recorded_at INTEGER, digest BLOB) STRICT;
+CREATE INDEX event_type ON event (type);
 CREATE TABLE tag_entry (tag TEXT, position INTEGER, type TEXT, PRIMARY KEY (tag, position)) STRICT, WITHOUT ROWID;
+CREATE TABLE append (id TEXT PRIMARY KEY, position INTEGER, count INTEGER, fingerprint BLOB, checksum INTEGER)
+    STRICT, WITHOUT ROWID;
 """
 _EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_APPEND = "INSERT INTO append VALUES (?, ?, ?, ?, ?)"
 _TAG = "INSERT INTO tag_entry VALUES (?, ?, ?)"
 
 
 @contextmanager
 def database(path: Path) -> Iterator[apsw.Connection]:
-    """A durable database with the log's two tables."""
+    """A durable database with the tables and indexes that the log has."""
     connection = apsw.Connection(str(path))
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", 2)
@@ -47,17 +51,18 @@ def rows(count: int, baskets: int) -> list[tuple[tuple[Any, ...], list[tuple[str
     return made
 
 
-def append_rate(path: Path, count: int, batch: int, condition_every: int = 1) -> float:
-    """Events a second, *batch* in a transaction, with a look for the first tag before each or each *n*-th."""
+def append_rate(path: Path, count: int, batch: int, an_append: int = 1) -> float:
+    """Events a second, *batch* in a transaction; with each append a look for its first tag, and a row for its id."""
     made = rows(count, count)
     with database(path) as connection:
         started = time.perf_counter()
         for start in range(0, count, batch):
             connection.execute("BEGIN IMMEDIATE")
             for number, (row, tags) in enumerate(made[start : start + batch]):
-                if number % condition_every == 0:
+                if number % an_append == 0:
                     sought = (tags[0][0],)
                     connection.execute("SELECT 1 FROM tag_entry WHERE tag = ? AND position > 0", sought).fetchone()
+                    connection.execute(_APPEND, (row[1], row[0] + an_append - 1, an_append, None, 0))
                 connection.execute(_EVENT, row)
                 connection.executemany(_TAG, tags)
             connection.execute("COMMIT")
@@ -114,6 +119,7 @@ def command_rate(path: Path, baskets: int, count: int, batch: int) -> float:
                 total += decoder.decode(data).amount
             connection.execute(_EVENT, row)
             connection.executemany(_TAG, tags)
+            connection.execute(_APPEND, (row[1], row[0], 1, None, 0))
         connection.execute("COMMIT")
     return count / (time.perf_counter() - started)
 
