@@ -11,9 +11,10 @@ _FIGURES = """\
 # Figures
 
 What storied does in a second, beside the bar that is aimed at and beside the same rows through bare apsw, in the same
-run: those of the event, its type's index, its tags and the append's id, in transactions of as many as there are callers. The
-log is durable (`synchronous=FULL`); its events are of about 256 bytes with two tags. Each figure is {rounds}, in a fresh folder. Over HTTP, what stands beside is the same server answering with a constant, or one process alone. A
-ratio holds on other machines; an absolute figure holds for this machine and this hour. `./dev bench --docs` makes this
+run: those of the event, its type's index, its tags and the append's id, as many in a transaction as there are callers.
+The log is durable (`synchronous=FULL`); its events are of about 256 bytes with two tags. Each figure is {rounds}, in a
+fresh folder. Over HTTP, what stands beside is the same server answering with a constant, or one process alone. A ratio
+holds on other machines; an absolute figure holds for this machine and this hour. `./dev bench --docs` makes this
 page and [growth](growth.md) again.
 """
 _GROWTH = """\
