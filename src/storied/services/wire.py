@@ -13,15 +13,18 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from storied.services.settings import Settings
+from storied.services.gate import Gate
 
 _ROOM = 4096
 """What a head holds beside its target and headers: the method, the version, the spaces, colons and line ends."""
+LAST_SECONDS = 1.0
+"""How long a server that goes down waits for a request on a connection without any, since one may be on its way."""
 
 
 class Connection(HttpToolsProtocol):
-    """One connection. The limits are those of the class; `connection_class` makes one of some settings."""
+    """One connection. The gate and the limits are those of the class; `connection_class` makes one for a gate."""
 
+    gate: ClassVar[Gate]
     head_limit: ClassVar[int] = 64 * 1024
     head_seconds: ClassVar[float] = 10.0
     _in_head = True
@@ -66,6 +69,8 @@ class Connection(HttpToolsProtocol):
         self._stop_waiting()
         super().on_headers_complete()
         self.headers = []
+        if self.gate.draining:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Some of the body came; what goes on without any is trailers, or what may be said beside a chunk's size."""
@@ -76,6 +81,22 @@ class Connection(HttpToolsProtocol):
         """What comes next is a head."""
         super().on_message_complete()
         self._in_head = True
+
+    def shutdown(self) -> None:
+        """The server goes down: what has begun is answered, what may be on its way is waited for, a little while."""
+        if self._is_idle():
+            self.loop.call_later(LAST_SECONDS, self._let_go)
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def _is_idle(self) -> bool:
+        """Whether no request is under way, nor the head of one."""
+        return (self.cycle is None or self.cycle.response_complete) and not (self._in_head and self._head)
+
+    def _let_go(self) -> None:
+        """Closes, unless a request has come; that is the last one here."""
+        if self._is_idle() and not self.transport.is_closing():
+            self.transport.close()
 
     def _is_only_head(self, data: bytes) -> bool:
         """Whether the head does not end in this data; what stands behind its end is body."""
@@ -111,10 +132,12 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-def connection_class(settings: Settings) -> type[Connection]:
-    """Connections with the limits of these settings."""
-    limits: dict[str, Any] = {
+def connection_class(gate: Gate) -> type[Connection]:
+    """Connections with the limits of the gate's settings."""
+    settings = gate.settings
+    members: dict[str, Any] = {
+        "gate": gate,
         "head_limit": settings.url_limit + settings.header_limit + _ROOM,
         "head_seconds": settings.head_seconds,
     }
-    return type("Connection", (Connection,), limits)
+    return type("Connection", (Connection,), members)
