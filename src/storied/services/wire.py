@@ -14,9 +14,12 @@ from typing import Any, ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from storied.services.gate import Gate
+from storied.services.lingering import Lingering
 
 _ROOM = 4096
 """What a head holds beside its target and headers: the method, the version, the spaces, colons and line ends."""
+LEFTOVER_BODIES = 4
+"""How many of the largest bodies a client may go on sending that has its answer already."""
 LAST_SECONDS = 1.0
 """How long a server that goes down waits for a request on a connection without any, since one may be on its way."""
 
@@ -27,23 +30,33 @@ class Connection(HttpToolsProtocol):
     gate: ClassVar[Gate]
     head_limit: ClassVar[int] = 64 * 1024
     head_seconds: ClassVar[float] = 10.0
+    body_seconds: ClassVar[float] = 30.0
+    leftover_limit: ClassVar[int] = 4 * 1024 * 1024
+    transport: Lingering
     _in_head = True
     _head = 0
     _beside = 0
+    _leftover = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _leftover_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """The first head has to come soon."""
-        super().connection_made(transport)
+        super().connection_made(Lingering(transport, self.loop, seconds=self.body_seconds, limit=self.leftover_limit))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody waits any more."""
         self._stop_waiting()
+        self._end_leftover()
+        self.transport.forget()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Counts what belongs to a head, or stands beside a body; the parser sees the rest."""
+        if self.transport.lingers:
+            self.transport.drop(len(data))
+            return
         if self._in_head:
             self._head += len(data)
             if self._head > self.head_limit and self._is_only_head(data):
@@ -55,8 +68,12 @@ class Connection(HttpToolsProtocol):
                 self._refuse(b"431 Request Header Fields Too Large")
                 return
         super().data_received(data)
-        if self._in_head and self._head_timer is None and self._head:
+        if not self._in_head or self.transport.is_closing():
+            return
+        if self._head_timer is None and self._head:
             self._await_head()
+        elif self.timeout_keep_alive_task is None and self.cycle is not None and self.cycle.response_complete:
+            self._await_next()  # its answer came before the end of its body
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -76,11 +93,27 @@ class Connection(HttpToolsProtocol):
         """Some of the body came; what goes on without any is trailers, or what may be said beside a chunk's size."""
         self._beside = 0
         super().on_body(body)
+        if self._leftover_timer is not None:
+            self._leftover += len(body)
+            if self._leftover > self.leftover_limit:
+                self.transport.close()
 
     def on_message_complete(self) -> None:
         """What comes next is a head."""
         super().on_message_complete()
         self._in_head = True
+        self._end_leftover()
+
+    def on_response_complete(self) -> None:
+        """The answer is there; if it came before the end of the body, that has to come soon."""
+        super().on_response_complete()
+        if not self._in_head and self.cycle.response_complete and not self.transport.is_closing():
+            self._leftover = 0
+            self._leftover_timer = self.loop.call_later(self.body_seconds, self.transport.end)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was asked for long enough."""
+        self.transport.end()
 
     def shutdown(self) -> None:
         """The server goes down: what has begun is answered, what may be on its way is waited for, a little while."""
@@ -96,7 +129,7 @@ class Connection(HttpToolsProtocol):
     def _let_go(self) -> None:
         """Closes, unless a request has come; that is the last one here."""
         if self._is_idle() and not self.transport.is_closing():
-            self.transport.close()
+            self.transport.end()
 
     def _is_only_head(self, data: bytes) -> bool:
         """Whether the head does not end in this data; what stands behind its end is body."""
@@ -105,6 +138,14 @@ class Connection(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self.head_seconds, self._too_slow)
+
+    def _await_next(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _end_leftover(self) -> None:
+        if self._leftover_timer is not None:
+            self._leftover_timer.cancel()
+            self._leftover_timer = None
 
     def _stop_waiting(self) -> None:
         if self._head_timer is not None:
@@ -116,7 +157,7 @@ class Connection(HttpToolsProtocol):
         if self._head:
             self._refuse(b"408 Request Timeout")
         elif not self.transport.is_closing():
-            self.transport.close()  # who has not begun is owed no answer
+            self.transport.end()  # who has not begun is owed no answer
 
     def _refuse(self, status: bytes) -> None:
         """Answers without the application, and closes; an answer that is under way is left to end."""
@@ -139,5 +180,7 @@ def connection_class(gate: Gate) -> type[Connection]:
         "gate": gate,
         "head_limit": settings.url_limit + settings.header_limit + _ROOM,
         "head_seconds": settings.head_seconds,
+        "body_seconds": settings.body_seconds,
+        "leftover_limit": LEFTOVER_BODIES * settings.body_limit,
     }
     return type("Connection", (Connection,), members)
