@@ -2,8 +2,8 @@
 
 Without these, who sends a header that never ends fills the memory, and who sends it a byte a minute holds a connection
 for ever: nothing of either reaches an application that could refuse it. Fields behind a chunked body (trailers) are
-dropped, whatever they are called: they come after the request was taken for what its head says. Needs the extra
-``services``.
+dropped, whatever they are called: they come after the request was taken for what its head says. What is refused here
+is told, named and counted as any other refusal. Needs the extra ``services``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from storied.errors import RequestRefused
 from storied.services.gate import Gate
+from storied.services.http import REFUSED, Message, Request
 from storied.services.lingering import Lingering
+from storied.services.problems import problem_response
 
 _ROOM = 4096
 """What a head holds beside its target and headers: the method, the version, the spaces, colons and line ends."""
@@ -34,6 +37,7 @@ class Connection(HttpToolsProtocol):
     leftover_limit: ClassVar[int] = 4 * 1024 * 1024
     transport: Lingering
     _in_head = True
+    _refused = False
     _head = 0
     _beside = 0
     _leftover = 0
@@ -57,15 +61,17 @@ class Connection(HttpToolsProtocol):
         if self.transport.lingers:
             self.transport.drop(len(data))
             return
+        if self._refused:
+            return  # the answer that is under way is the last one
         if self._in_head:
             self._head += len(data)
             if self._head > self.head_limit and self._is_only_head(data):
-                self._refuse(b"431 Request Header Fields Too Large")
+                self._refuse("headers-too-large", f"The head has over {self.head_limit} bytes. Send less.")
                 return
         else:
             self._beside += len(data)
             if self._beside - len(data) > self.head_limit:
-                self._refuse(b"431 Request Header Fields Too Large")
+                self._refuse("headers-too-large", f"Over {self.head_limit} bytes stand beside the body. Send none.")
                 return
         super().data_received(data)
         if not self._in_head or self.transport.is_closing():
@@ -82,9 +88,9 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; the parser tells trailers as it tells headers, so these go where nobody looks."""
+        super().on_headers_complete()  # which refuses some heads, and then the head has not ended
         self._in_head, self._head, self._beside = False, 0, 0
         self._stop_waiting()
-        super().on_headers_complete()
         self.headers = []
         if self.gate.draining:
             self.cycle.keep_alive = False
@@ -114,6 +120,11 @@ class Connection(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Nothing was asked for long enough."""
         self.transport.end()
+
+    def send_400_response(self, msg: str) -> None:
+        """The parser could not read what came."""
+        what = "head of the request" if self._in_head else "body"
+        self._refuse("bad-request", f"The {what} is not well-formed HTTP/1.1. Nothing was done. Mend it.")
 
     def shutdown(self) -> None:
         """The server goes down: what has begun is answered, what may be on its way is waited for, a little while."""
@@ -155,22 +166,47 @@ class Connection(HttpToolsProtocol):
     def _too_slow(self) -> None:
         self._head_timer = None
         if self._head:
-            self._refuse(b"408 Request Timeout")
+            seconds = f"{self.head_seconds:g}"
+            self._refuse("head-too-slow", f"The head did not arrive within {seconds} s. Send it in one go.")
         elif not self.transport.is_closing():
             self.transport.end()  # who has not begun is owed no answer
 
-    def _refuse(self, status: bytes) -> None:
-        """Answers without the application, and closes; an answer that is under way is left to end."""
+    def _refuse(self, code: str, detail: str) -> None:
+        """Answers, and closes; an answer that is under way is left to end, and a request whose body it is gives it."""
         if self.transport.is_closing():
             return
-        answered = self.cycle is None or self.cycle.response_complete
-        if not answered and (self._in_head or self.pipeline or self.cycle.response_started):
-            self.cycle.keep_alive = False
-            self.flow.pause_reading()
+        error, cycle = RequestRefused(code, detail), self.cycle
+        if cycle is None or cycle.response_complete:
+            if self._in_head:  # otherwise it has its answer, and takes no second one
+                self._tell(error)
+            self.transport.close()
             return
-        if self._in_head or not answered:  # otherwise it has its answer, and takes no second one
-            self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        self.transport.close()
+        self._refused, cycle.keep_alive = True, False
+        if not self._in_head and not cycle.response_started:
+            cycle.scope[REFUSED] = error  # type: ignore[literal-required]  # it is ours
+            cycle.body, cycle.more_body = bytearray(), False
+            cycle.message_event.set()
+
+    def _tell(self, error: RequestRefused) -> None:
+        """Answers a head that did not get so far as to be a request. What it asks for is not known, its id may be."""
+        scope = {"type": "http", "method": "", "path": "", "headers": self.headers or [], "client": self.client}
+        request = Request(scope, _nothing)
+        self.gate.start(request)
+        answer = problem_response(error, request)
+        fields = [
+            *self.server_state.default_headers,
+            *answer.headers,
+            (b"x-request-id", request.request_id.encode("latin-1")),
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"connection", b"close"),
+        ]
+        lines = [b"%b: %b\r\n" % field for field in fields]
+        self.transport.write(b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]))
+        self.gate.finish(request, answer.status, 0.0, error)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def connection_class(gate: Gate) -> type[Connection]:
