@@ -14,7 +14,7 @@ import uvicorn
 
 @asynccontextmanager
 async def served(
-    application: Any, *, lifespan: str = "auto", protocol: Any = "auto"
+    application: Any, *, lifespan: str = "auto", protocol: Any = "auto", idle: int = 5
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, which uvicorn serves on a free port, by a protocol of its own or another."""
     with socket.socket() as listening:
@@ -27,6 +27,7 @@ async def served(
             lifespan=lifespan,  # type: ignore[arg-type]
             ws="none",
             access_log=False,
+            timeout_keep_alive=idle,
         )
         server = _Quiet(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))

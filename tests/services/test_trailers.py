@@ -7,6 +7,7 @@ import asyncio
 from storied import Principal
 from storied.domain.access import CredentialHeaders
 from storied.services.commands import command_service
+from storied.services.gate import Gate
 from storied.services.settings import Settings
 from storied.services.wire import connection_class
 from tests.services.ledger import ledger
@@ -32,7 +33,7 @@ SETTINGS = Settings(verifier=Bearer())
 async def answered(*pieces: bytes, head: bytes = b"") -> tuple[bytes, int]:
     """What comes back for a chunked request that is sent in these pieces, and how many events are stored then."""
     service = command_service(ledger, "memory://", settings=SETTINGS)
-    async with served(service, lifespan="on", protocol=connection_class(SETTINGS)) as client:
+    async with served(service, lifespan="on", protocol=connection_class(Gate(ledger, SETTINGS))) as client:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         try:
             writer.write(b"POST /accounts HTTP/1.1\r\n" + HEAD + head + b"\r\n")

@@ -21,7 +21,7 @@ from storied.cli.verb import Verb
 from storied.services.gate import Gate
 from storied.services.settings import LOOPBACK
 from storied.services.sides import Side, service_of
-from storied.services.supervising import Program, Supervisor, stop_with_parent
+from storied.services.supervising import Parent, Program, Supervisor
 
 
 def add_target(parser: ArgumentParser) -> None:
@@ -64,8 +64,10 @@ async def _run(arguments: Namespace, out: Output) -> None:
     app = load_app(arguments)
     running = _running()
     log_to_stderr()
+    parent = None
     if arguments.socket is not None:
-        stop_with_parent()
+        parent = Parent()
+        parent.watch()
     url, is_default = store_or_default(arguments, app)
     settings = settings_from(arguments, app)
     gate = Gate(app, settings)
@@ -85,7 +87,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
             if code:
                 raise SystemExit(code)
             return
-        await running.serve(service, gate, listening, started=told)
+        await running.serve(service, gate, listening, started=told, parent=parent)
 
 
 class _Told:

@@ -10,7 +10,7 @@ from storied.cli.printing import Output
 from storied.cli.serve import add_target
 from storied.cli.verb import Verb
 from storied.services.stopping import until_told
-from storied.services.supervising import stop_with_parent
+from storied.services.supervising import Parent
 
 
 def _add_options(parser: ArgumentParser) -> None:
@@ -23,7 +23,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
     app = load_app(arguments)
     log_to_stderr()
     if arguments.supervised:
-        stop_with_parent()
+        Parent().watch()
     url, is_default = store_or_default(arguments, app)
     async with app.open(url):
         if arguments.supervised:

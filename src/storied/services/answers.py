@@ -13,7 +13,10 @@ from storied.services.problems import BY_CLASS, BY_CODE, MEDIA_TYPE, TYPE_PREFIX
 from storied.services.schemas import Schema
 
 PROBLEMS = {problem.type: problem for problem in (*BY_CODE.values(), *BY_CLASS.values())}
-ANY = ("bad-path", "bad-origin", "bad-host", "uri-too-long", "headers-too-large", "internal")
+ANY = (
+    *("bad-request", "bad-path", "bad-origin", "bad-host"),
+    *("head-too-slow", "uri-too-long", "headers-too-large", "internal"),
+)
 """What every request may meet."""
 SECURED = ("unauthenticated", "forbidden")
 LIMITED = ("too-many-requests",)
@@ -21,7 +24,7 @@ _STORE = ("not-found", "deadline", "store-unavailable", "store-closed")
 _READ = ("bad-query", "bad-header", "unknown-parameter", "bad-parameter", "invalid", "no-log", "no-read-models")
 _VIEW = ("not-caught-up", "key-parked", "view-failed", "view-rebuilding")
 _COMMAND = (
-    "bad-query bad-header bad-request not-json invalid-fields invalid disconnected too-slow conflict outdated "
+    "bad-query bad-header not-json invalid-fields invalid disconnected too-slow conflict outdated "
     "unknown-position too-large unsupported-media-type idempotency-key-reused rejected unknown-outcome store-fenced"
 )
 MET: dict[str, tuple[str, ...]] = {

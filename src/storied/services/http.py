@@ -25,6 +25,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
+REFUSED = "storied.refused"
+"""Where a scope has the error of a body that the server could not read to its end."""
 STUCK_SECONDS = 60.0
 """How long the client of a stream may take nothing of it."""
 
@@ -194,7 +196,8 @@ class Request:
     async def body(self) -> bytes:
         """The whole body, once it is there.
 
-        Raises `RequestRefused`: ``too-large`` past the limit, ``too-slow`` past the time, ``disconnected``.
+        Raises `RequestRefused`: ``too-large`` past the limit, ``too-slow`` past the time, ``disconnected``, and what
+        the server below has against it.
         """
         if self._body is None:
             declared = self.headers.table.get(b"content-length")
@@ -234,6 +237,8 @@ class Request:
                 raise self._too_large()
             chunks.append(chunk)
             if not message.get("more_body", False):
+                if REFUSED in self.scope:
+                    raise self.scope[REFUSED]
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def disconnected(self) -> None:

@@ -57,6 +57,7 @@ BY_CODE = {
         Problem(type="method-not-allowed", status=405, title="This path does not take the method"),
         Problem(type="not-acceptable", status=406, title="There is no such representation"),
         Problem(type="too-slow", status=408, title="The body did not arrive in time"),
+        Problem(type="head-too-slow", status=408, title="The head did not arrive in time"),
         Problem(type="disconnected", status=400, title="The client went away"),
         Problem(type="unknown-position", status=412, title="The log has not reached this position"),
         Problem(type="outdated", status=412, title="Something came in between"),

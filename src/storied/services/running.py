@@ -1,8 +1,8 @@
 """Running: a service behind uvicorn in this process, until it is told to stop; then it ends what it has begun.
 
-On the first SIGTERM or SIGINT the service is no longer ready, streams end so that clients connect elsewhere, no
-connection is taken any more, requests under way are answered, and only then the store is closed. A second signal ends
-the process at once; what was acknowledged is on the disk. Needs the extra ``services``.
+On the first SIGTERM or SIGINT the service is no longer ready, streams end so that clients connect elsewhere, nobody
+new is taken, whoever has connected is answered, and only then the store is closed. A second signal ends the process at
+once; what was acknowledged is on the disk. Needs the extra ``services``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ import msgspec
 import uvicorn
 
 from storied.errors import StoreUnavailable
+from storied.services.closing import take_nobody_new, those_who_wait
 from storied.services.gate import Gate
 from storied.services.service import Service
 from storied.services.stopping import SIGNALS, end_at_once
-from storied.services.wire import connection_class
+from storied.services.supervising import Parent
+from storied.services.wire import Connection, connection_class
 
 BACKLOG = 2048
+HANDSHAKE_SECONDS = 0.25
+"""How long a client that has begun to connect may take to end it, once nobody new is taken."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -63,14 +67,14 @@ Started = Callable[["Server"], None]
 
 
 class Server(uvicorn.Server):
-    """A server of one service, which drains before it goes."""
+    """A server of one service, which drains before it goes. With a *parent* it shares its socket with others."""
 
-    def __init__(self, service: Service[Any], gate: Gate, started: Started) -> None:
+    def __init__(self, service: Service[Any], gate: Gate, started: Started, parent: Parent | None = None) -> None:
         settings = gate.settings
         super().__init__(
             uvicorn.Config(
                 service,
-                http=connection_class(settings),
+                http=connection_class(gate),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -82,11 +86,11 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=ceil(settings.drain_seconds),
             )
         )
-        self._service, self._gate, self._tell = service, gate, started
+        self._service, self._gate, self._tell, self._parent = service, gate, started, parent
 
     def stop(self) -> None:
-        """Begins to drain. Called again, it ends the process at once."""
-        if self.should_exit:
+        """Begins to drain. Called again, it ends the process at once; with a parent that is for the parent to do."""
+        if self.should_exit and self._parent is None:
             end_at_once()
         self.should_exit = self._gate.draining = True
 
@@ -110,16 +114,40 @@ class Server(uvicorn.Server):
         self._tell(self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Streams end, then nothing more is taken, and what was taken is answered."""
+        """Streams end, then nobody new is taken, and whoever has connected is answered."""
         await asyncio.sleep(self._gate.settings.drain_delay)
+        for connection in self.server_state.connections:
+            connection.shutdown()
         self._service.drain()
+        if self._parent is None or self._parent.stops_all():
+            await self._empty(sockets or [])
         await super().shutdown(sockets)
 
+    async def _empty(self, sockets: list[socket.socket]) -> None:
+        """Nobody waits in these sockets any more, and nobody is going to."""
+        for listening in sockets:
+            take_nobody_new(listening)
+        await asyncio.sleep(HANDSHAKE_SECONDS)
+        own = [listening.dup() for listening in sockets]
+        for server in self.servers:
+            server.close()  # from here on only the lines below take from the queue
+        for listening in own:
+            with listening:
+                for one in those_who_wait(listening):
+                    await asyncio.get_running_loop().connect_accepted_socket(self._connection, one)
 
-async def serve(service: Service[Any], gate: Gate, listening: socket.socket, *, started: Started) -> None:
+    def _connection(self) -> Connection:
+        kind = self.config.http_protocol_class
+        return kind(self.config, self.server_state, self.lifespan.state)  # type: ignore[return-value, call-arg]  # ours
+
+
+async def serve(
+    service: Service[Any], gate: Gate, listening: socket.socket, *, started: Started, parent: Parent | None = None
+) -> None:
     """Serves until a signal says to stop, and has then answered everything that it had taken.
 
-    *started* is called once requests are taken. Raises what opening the service raises.
+    *started* is called once requests are taken. With a *parent* the others that share the socket take what waits in it,
+    unless all are being stopped. Raises what opening the service raises.
     """
     async with service:
-        await Server(service, gate, started).serve(sockets=[listening])
+        await Server(service, gate, started, parent).serve(sockets=[listening])

@@ -27,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     body_limit: int = 1024 * 1024
     """Bytes of a request's body."""
     body_seconds: float = 30.0
-    """How long a client may take to send its body."""
+    """How long a client may take to send its body, also one that has its answer already."""
     kept_headers: frozenset[str] = frozenset()
     """Headers of a command's request, in lower case, that its events keep and its handler sees in its context."""
     position_cookie: bool = True

@@ -1,8 +1,9 @@
 """Supervising: several processes that serve from one listening socket, started again when they die.
 
 Each is a program of its own, so nothing that was open in one is open in another. The socket is this process's: while
-one of them is started again, connections wait in it and none is lost. Whoever serves is told to stop before whoever
-keeps the views up to date, so that an answer that waits for a view still comes.
+one of them is started again, connections wait in it and none is lost. When all stop they are told so, since then nobody
+else takes what waits. Whoever serves is told to stop before whoever keeps the views up to date, so that an answer that
+waits for a view still comes.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from socket import socket
 
 import msgspec
@@ -33,12 +36,30 @@ class Program(msgspec.Struct, frozen=True):
     last: bool = False
 
 
+class Running(msgspec.Struct, frozen=True):
+    """A program that runs, and the end of the pipe that is its standard input."""
+
+    process: asyncio.subprocess.Process
+    line: int
+
+    def stop(self) -> None:
+        """Tells it that all stop, and then to do so."""
+        with suppress(BrokenPipeError):
+            os.write(self.line, b"\n")
+        self.signal(signal.SIGTERM)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends it a signal, unless it has ended."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+
+
 class Supervisor:
     """Keeps programs running until it is told to stop."""
 
     def __init__(self, programs: Sequence[Program], listening: socket) -> None:
         self._programs, self._listening = tuple(programs), listening
-        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._running: dict[str, Running] = {}
         self._stopping = asyncio.Event()
         self._gave_up: int | None = None
 
@@ -51,12 +72,12 @@ class Supervisor:
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([stopping, *keepers.values()], return_when=asyncio.FIRST_COMPLETED)
         self._stopping.set()  # a keeper that ended by itself has failed
-        self._listening.close()  # so that nobody connects any more, once those that serve have closed theirs
+        self._listening.close()  # those that serve have theirs, and close it when nobody waits in it any more
         for last in (False, True):
             mine = [keepers[program] for program in self._programs if program.last is last]
             for program in self._programs:
-                if program.last is last:
-                    self._signal(program.name, signal.SIGTERM)
+                if program.last is last and program.name in self._running:
+                    self._running[program.name].stop()
             if mine:
                 await asyncio.wait(mine)
         for keeper in keepers.values():
@@ -65,8 +86,8 @@ class Supervisor:
 
     def _told(self) -> None:
         if self._stopping.is_set():
-            for name in self._running:
-                self._signal(name, signal.SIGKILL)
+            for running in self._running.values():
+                running.signal(signal.SIGKILL)
         self._stopping.set()
 
     async def _keep(self, program: Program) -> None:
@@ -92,33 +113,47 @@ class Supervisor:
 
     async def _run(self, program: Program) -> int:
         """What the program ended with. Its standard input ends when this process does, which stops it, too."""
-        process = await asyncio.create_subprocess_exec(
-            *program.arguments,
-            stdin=asyncio.subprocess.PIPE,
-            pass_fds=[self._listening.fileno()],
-            start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells the others in order
-        )
-        self._running[program.name] = process
+        theirs, ours = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *program.arguments,
+                stdin=theirs,
+                pass_fds=[self._listening.fileno()],
+                start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells the others in order
+            )
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        running = self._running[program.name] = Running(process, ours)
         if self._stopping.is_set():
-            self._signal(program.name, signal.SIGTERM)
+            running.stop()
         try:
             return await process.wait()
         finally:
             del self._running[program.name]
-
-    def _signal(self, name: str, number: signal.Signals) -> None:
-        process = self._running.get(name)
-        if process is not None and process.returncode is None:
-            process.send_signal(number)
+            os.close(ours)
 
 
-def stop_with_parent() -> None:
-    """Makes this process stop, as on SIGTERM, when its standard input ends, and with it whoever started it."""
-    loop = asyncio.get_running_loop()
+class Parent:
+    """Whoever started this process, as its standard input tells: a byte says that all stop; it ends with the parent."""
 
-    def look() -> None:
+    def __init__(self) -> None:
+        self._stops_all = False
+
+    def watch(self) -> None:
+        """Makes this process stop, as on SIGTERM, when its parent has ended."""
+        asyncio.get_running_loop().add_reader(0, self._read)
+
+    def stops_all(self) -> bool:
+        """Whether every process that shares this one's socket stops, and not this one alone."""
+        if not self._stops_all and select.select([0], [], [], 0)[0]:  # what was said may not be read yet
+            self._read()
+        return self._stops_all
+
+    def _read(self) -> None:
+        self._stops_all = True
         if not os.read(0, 4096):
-            loop.remove_reader(0)
+            asyncio.get_running_loop().remove_reader(0)
             os.kill(os.getpid(), signal.SIGTERM)
-
-    loop.add_reader(0, look)

@@ -1,0 +1,135 @@
+"""A server that is told to stop answers each connection that reached it, or refuses it; it resets none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from storied.testing.waiting import eventually
+from tests.services.processes import Program, free_port, running
+from tests.services.test_processes import children, serving, url_in
+
+CLIENTS = 48
+WELL = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+class Newcomer:
+    """Opens a connection for each request, until it is refused one; notes each that was taken and not answered."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.answered = 0
+        self.lost: list[str] = []
+
+    async def come(self) -> None:
+        """Comes again and again."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except ConnectionRefusedError:
+                return
+            try:
+                writer.write(WELL)
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = re.search(rb"content-length: (\d+)", head)
+                assert found is not None, head
+                await reader.readexactly(int(found[1]))
+                self.answered += head.startswith(b"HTTP/1.1 200")
+            except (ConnectionError, asyncio.IncompleteReadError) as error:
+                self.lost.append(repr(error))
+            finally:
+                writer.transport.abort()
+
+
+async def drained(server: Program, port: int) -> list[Newcomer]:
+    """Clients that came while the server was told to stop, once it has, and each was refused."""
+    clients = [Newcomer(port) for _ in range(CLIENTS)]
+    load = [asyncio.create_task(client.come()) for client in clients]
+    await eventually(lambda: min(client.answered for client in clients) >= 3, timeout=30)
+    server.tell(signal.SIGTERM)
+    assert await server.ended() == 0
+    await asyncio.wait_for(asyncio.gather(*load), 30)
+    return clients
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_no_connection_is_reset_by_a_server_that_stops(tmp_path: Path, processes: str) -> None:
+    """Under the load of clients that connect anew each time: an answer or a refusal."""
+    for n in range(3):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        port = free_port()
+        server = serving(url_in(folder), port, "--processes", processes)
+        async with running(server):
+            if processes != "1":
+                await eventually(lambda: len(children(server.pid)) == 3, timeout=30)  # noqa: B023 - called now
+            clients = await drained(server, port)
+        assert [lost for client in clients for lost in client.lost] == []
+
+
+@pytest.mark.timeout(120)
+async def test_one_process_of_several_resets_nobody_when_it_stops(tmp_path: Path) -> None:
+    """It leaves those who wait to the others, and answers those whom it has taken."""
+    port = free_port()
+    server = serving(url_in(tmp_path), port, "--processes", "2")
+    found: set[str] = set()
+    async with running(server), httpx.AsyncClient(base_url=server.told["address"]) as client:
+
+        async def both_serve() -> bool:
+            text = (await client.get("/metrics", headers={"Connection": "close"})).text
+            found.update(re.findall(r'process="(\d)"', text))
+            return found == {"1", "2"}
+
+        await eventually(both_serve, timeout=30)
+        newcomers = [Newcomer(port) for _ in range(CLIENTS)]
+        load = [asyncio.create_task(one.come()) for one in newcomers]
+        await eventually(lambda: min(one.answered for one in newcomers) >= 3, timeout=30)
+        first = next(pid for pid in children(server.pid) if b"--process\x00" in command_of(pid))
+        os.kill(first, signal.SIGTERM)
+        await eventually(lambda: first not in children(server.pid), timeout=30)
+        before = [one.answered for one in newcomers]
+        await eventually(
+            lambda: all(one.answered > count for one, count in zip(newcomers, before, strict=True)), timeout=30
+        )
+        for one in load:
+            one.cancel()
+        await asyncio.wait(load)
+        assert [lost for one in newcomers for lost in one.lost] == []
+
+
+def command_of(pid: int) -> bytes:
+    """The arguments of the process."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.mark.timeout(60)
+async def test_who_has_connected_may_still_ask(tmp_path: Path) -> None:
+    """A connection that has not said anything, or nothing since its last answer, is answered, and then closed."""
+    port = free_port()
+    server = serving(url_in(tmp_path), port)
+    async with running(server):
+        fresh, kept, watching = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        kept[1].write(WELL)
+        assert b"connection: close" not in await kept[0].readuntil(b"}")
+        server.tell(signal.SIGTERM)
+
+        async def is_draining() -> bool:
+            watching[1].write(WELL)
+            return b"connection: close" in await watching[0].readuntil(b"}")
+
+        await eventually(is_draining, timeout=10)
+        for reader, writer in (fresh, kept):
+            writer.write(WELL)
+            answer = await asyncio.wait_for(reader.read(), 10)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b"\r\nconnection: close\r\n" in answer
+            writer.close()
+        watching[1].close()
+        assert await server.ended() == 0

@@ -1,0 +1,113 @@
+"""What is refused before it is a request is refused as everything else: told, named and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import msgspec
+import pytest
+
+from storied.services.commands import command_service
+from storied.services.gate import Gate
+from storied.services.problems import BY_CLASS, BY_CODE
+from storied.services.settings import Settings
+from storied.services.wire import connection_class
+from tests.services.ledger import ledger
+from tests.services.serving import served
+
+PROBLEMS = {problem.type: problem for problem in (*BY_CODE.values(), *BY_CLASS.values())}
+HOST = b"Host: 127.0.0.1\r\n"
+NAMED = HOST + b"X-Request-Id: mine\r\n"
+CHUNKED = (
+    b"POST /accounts HTTP/1.1\r\n" + NAMED + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+REFUSED = {
+    "a line that is none": (b"HELLO\r\n\r\n", "bad-request", None, ("other", "")),
+    "a header that is none": (
+        b"GET / HTTP/1.1\r\n" + NAMED + b"X: a\r\na b\r\n\r\n",
+        "bad-request",
+        "mine",
+        ("other", ""),
+    ),
+    "a target that is none": (b"GET /\xff\xfe HTTP/1.1\r\n" + NAMED + b"\r\n", "bad-request", None, ("other", "")),
+    "a head without end": (
+        b"GET / HTTP/1.1\r\n" + NAMED + b"X: " + b"a" * 60_000,
+        "headers-too-large",
+        None,
+        ("other", ""),
+    ),
+    "a head that stops": (b"GET / HTTP/1.1\r\n" + NAMED + b"X: a", "head-too-slow", "mine", ("other", "")),
+    "a chunk that is none": (CHUNKED + b"ZZ\r\n", "bad-request", "mine", ("POST", "/accounts")),
+    "trailers without end": (
+        CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X: a\r\n" * 200_000,
+        "headers-too-large",
+        "mine",
+        ("POST", "/accounts"),
+    ),
+}
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[httpx.AsyncClient, Gate]]:
+    """A client of the ledger's commands, served as `storied serve` does, and the gate that counts."""
+    settings = Settings(head_seconds=1)
+    gate = Gate(ledger, settings)
+    service = command_service(ledger, "memory://", settings=settings, gate=gate)
+    async with served(service, lifespan="on", protocol=connection_class(gate)) as client:
+        yield client, gate
+
+
+async def answered(client: httpx.AsyncClient, sent: bytes) -> bytes:
+    """Everything that comes back, up to the end of the connection."""
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    try:
+        for start in range(0, len(sent), 16_384):
+            writer.write(sent[start : start + 16_384])
+            await writer.drain()
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.transport.abort()
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_refusal_on_the_wire_is_as_any_other(name: str) -> None:
+    """Problem details, a request id, the end of the connection, and one more in the metrics."""
+    sent, kind, named, labels = REFUSED[name]
+    problem = PROBLEMS[kind]
+    async with serving() as (client, gate):
+        answer = await answered(client, sent)
+        counted = dict(gate.meters.requests.values)
+        in_flight = gate.meters.in_flight.values[()]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert first.startswith(f"HTTP/1.1 {problem.status} ")
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["connection"] == "close"
+    assert headers["content-length"] == str(len(body))
+    told = msgspec.json.decode(body)
+    assert (told["type"], told["title"], told["status"]) == (
+        f"urn:storied:problem:{kind}",
+        problem.title,
+        problem.status,
+    )
+    assert told["code"] == kind
+    assert told["detail"]
+    assert told["request_id"] == headers["x-request-id"]
+    assert named is None or headers["x-request-id"] == named
+    assert counted == {(*labels, str(problem.status)): 1}
+    assert in_flight == 0
+
+
+@pytest.mark.timeout(30)
+async def test_a_bad_head_behind_a_request_does_not_take_its_answer() -> None:
+    """The request is answered, as the last one."""
+    good = b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n"
+    async with serving() as (client, _):
+        answer = await answered(client, good + b"HELLO\r\n\r\n")
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200"]
