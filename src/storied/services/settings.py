@@ -54,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_seconds: float = 30.0
     """How long a server that goes down waits for the requests that it has taken."""
     process: str = ""
-    """Which of several processes this is; a label of its metrics."""
+    """Which of several servers this is; a label of its metrics."""
     rate: float = 0.0
     """Requests a second that a principal, or an address without one, may go on sending; 0 is as many as it likes."""
     burst: int = 100

@@ -16,6 +16,8 @@ from socket import socket
 
 import msgspec
 
+from storied.services.sharing import Sheet
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 HEALTHY_SECONDS = 10.0
 """Who has lived for so long and dies is started again at once."""
@@ -26,11 +28,16 @@ log = logging.getLogger("storied.services")
 
 
 class Program(msgspec.Struct, frozen=True):
-    """One process to keep running: its arguments, and whether it stops after those that serve."""
+    """One process to keep running: its arguments, and whether it stops after those that serve.
+
+    It gets the descriptors *files* beside the socket. *sheet* is where it measures, and is told when it has ended.
+    """
 
     name: str
     arguments: tuple[str, ...]
     last: bool = False
+    files: tuple[int, ...] = ()
+    sheet: Sheet | None = None
 
 
 class Supervisor:
@@ -95,7 +102,7 @@ class Supervisor:
         process = await asyncio.create_subprocess_exec(
             *program.arguments,
             stdin=asyncio.subprocess.PIPE,
-            pass_fds=[self._listening.fileno()],
+            pass_fds=[self._listening.fileno(), *program.files],
             start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells the others in order
         )
         self._running[program.name] = process
@@ -105,6 +112,8 @@ class Supervisor:
             return await process.wait()
         finally:
             del self._running[program.name]
+            if program.sheet is not None:
+                program.sheet.leave()
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         process = self._running.get(name)
