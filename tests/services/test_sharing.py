@@ -83,13 +83,14 @@ async def test_every_process_tells_the_sum_of_all(tmp_path: Path) -> None:
                 assert found[f'storied_http_requests_total{{{posts},status="200"}}'] == made
                 assert found[f"storied_http_request_seconds_count{{{posts}}}"] == made
                 assert found[f'storied_http_request_seconds_bucket{{{posts},le="+Inf"}}'] == made
-                assert found["storied_http_requests_in_flight"] == 1
+                assert (found["storied_http_requests_in_flight"], found["storied_http_streams_open"]) == (1, 0)
             async with (
                 httpx.AsyncClient(base_url=address, timeout=30) as client,
                 client.stream("GET", "/tallies", headers={"Accept": "text/event-stream"}) as stream,
             ):
                 assert stream.status_code == 200
-                assert (await scraped(address))["storied_http_requests_in_flight"] == 2
+                found = await scraped(address)
+                assert (found["storied_http_requests_in_flight"], found["storied_http_streams_open"]) == (2, 1)
                 await replace_servers_of(server)
             await make(address, 5)
 

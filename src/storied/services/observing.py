@@ -39,15 +39,25 @@ class Meters:
         )
         self.seconds = Histogram("storied_http_request_seconds", "How long requests took.", ("method", "route"), room)
         self.in_flight = Gauge("storied_http_requests_in_flight", "Requests that are being answered.", (), room)
+        self.streams = Gauge("storied_http_streams_open", "Streams that are open.", (), room)
+        self.streams_refused = Counter(
+            "storied_http_streams_refused_total", "Streams that were refused because too many were open.", (), room
+        )
         self.appends = Counter("storied_appends_total", "Commands that stored events.", (), room)
         self.events = Counter("storied_events_stored_total", "Events that commands stored.", (), room)
         self.in_flight.set(0)
+        self.streams.set(0)
+        self.streams_refused.add((), 0)
         self.appends.add((), 0)
         self.events.add((), 0)
 
     def all(self) -> Sequence[Metric]:
         """Every one of them, of this process and of those that it shares them with."""
-        own = (self.requests, self.seconds, self.in_flight, self.appends, self.events)
+        own = (
+            *(self.requests, self.seconds, self.in_flight),
+            *(self.streams, self.streams_refused),
+            *(self.appends, self.events),
+        )
         return own if self._shared is None else self._shared.sums(own)
 
     def stored(self, count: int) -> None:
