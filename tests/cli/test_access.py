@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from storied.cli.main import VERBS
 from tests.cli.conftest import Shell
 from tests.cli.guarded import CLERK, OPERATOR, READER
+from tests.docs.pages import ROOT
 
 DENIED = 7
 TOKENS = {"reader": READER, "clerk": CLERK, "operator": OPERATOR}
@@ -117,6 +119,41 @@ def test_a_list_holds_what_is_theirs(guarded: Shell) -> None:
     assert keys("reader=null") == []
     assert keys("--at", "3") == ["b-1"]
     assert len(guarded("find", "BookPage", "--json", "--token", CLERK).json["documents"]) == 2
+
+
+@pytest.mark.parametrize("at", [(), ("--at", "HEAD")])
+def test_a_document_that_is_held_back_is_not_there_for_others(guarded: Shell, at: tuple[str, ...]) -> None:
+    """Who may not see it is not told that there is one, and who may is not told what the event held."""
+    secret = json.dumps({"book": "b-3", "reader": "r-secret", "due": "2020-03-01"})
+    guarded("append", "BookBought", '{"book": "b-3", "price": "9.00", "shelf": "open"}', "--tag", "book:b-3")
+    guarded("append", "BookLent", secret, "--tag", "book:b-3")
+    head = str(guarded("stats", "--json").json["head"])
+    at = tuple(head if word == "HEAD" else word for word in at)
+
+    forbidden = guarded("get", "LoanPage", "b-3", "--json", *at, "--token", READER)
+    absent = guarded("get", "LoanPage", "b-9", "--json", *at, "--token", READER)
+    assert (forbidden.code, absent.code) == (1, 1)
+    assert forbidden.err.replace("b-3", "b-9") == absent.err
+    listed = guarded("find", "LoanPage", "--json", *at, "--token", READER)
+    assert [document["book"] for document in listed.json["documents"]] == ["b-1", "b-2"]
+    held = guarded("get", "LoanPage", "b-3", "--json", *at, "--token", CLERK)
+    assert held.code == 6
+    assert json.loads(held.err)["error"] == "key-parked"
+    assert "r-secret" not in held.out + held.err
+
+
+RAW = {"append", "backup", "export", "history", "import", "stats", "streams", "tail"}
+"""Verbs on the raw log, which no rule is about: for those who may read its file."""
+UNASKED = {"demo", "keys", "openapi", "serve", "work"}
+"""Verbs that print nothing of what is stored."""
+
+
+def test_every_verb_asks_the_rules_or_is_known_not_to(guarded: Shell) -> None:
+    """A new one is either held against them above, or it is of the raw log, or it tells nothing."""
+    asking = {"check", "find", "get", "state", "verify", "views"}
+    assert {verb.name for verb in VERBS} == asking | RAW | UNASKED
+    page = (ROOT / "docs" / "how-to" / "secure-the-services.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in RAW)
 
 
 def test_what_operators_do_is_on_record(guarded: Shell) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from storied.services import live
 from storied.services.queries import QueryService, query_service
+from storied.services.settings import Settings
 from storied.testing.waiting import eventually
 from tests.services import library as model
 from tests.services.asgi import Wire, scope_of
@@ -248,3 +249,41 @@ async def test_no_change_is_missed_by_one_who_comes_and_goes(tmp_path: Path) -> 
             assert seen == sorted(seen)
             assert seen[-1] == head
             assert len(set(seen)) > 10
+
+
+async def test_only_so_many_streams_are_open(url: str) -> None:
+    """One more is refused, and may come again; everything else is answered, and who goes makes room."""
+    limited = Settings(stream_limit=2)
+    async with stocked(url) as (opened, _):
+        service = query_service(library, opened if url == "memory://" else url, settings=limited)
+        async with service, listening(service, "/books") as first:
+            await first.next()
+            async with listening(service, "/books/walden") as second:
+                await second.next()
+                for target in ("/books", "/books/walden"):
+                    refused = await get(service, target, accept="text/event-stream")
+                    assert (refused.status, refused.json["code"]) == (503, "too-many-streams")
+                    assert refused.headers["content-type"] == "application/problem+json"
+                    assert refused.headers["retry-after"] == "10"
+                assert (await get(service, "/books/walden")).status == 200
+                assert (await get(service, "/books/nobody", accept="text/event-stream")).status == 404
+                text = (await get(service, "/metrics")).body.decode()
+                assert "\nstoried_http_streams_open 2\n" in text
+                assert "\nstoried_http_streams_refused_total 2\n" in text
+            async with listening(service, "/books") as third:
+                await third.next()
+        assert service.gate.meters.streams.at(())[0] == 0
+
+
+async def test_refusing_streams_fills_no_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A line says what was refused, without a trace of where in the code."""
+    limited = Settings(stream_limit=1)
+    async with stocked(url) as (opened, _):
+        service = query_service(library, opened if url == "memory://" else url, settings=limited)
+        async with service, listening(service, "/books") as client:
+            await client.next()
+            caplog.clear()
+            await get(service, "/books", accept="text/event-stream")
+    [record] = [one for one in caplog.records if one.name == "storied.services"]
+    assert record.exc_info is None
+    assert "All of the 1 streams are open" in record.message

@@ -249,6 +249,64 @@ async def test_questions_are_answered_while_everything_else_is_down(tmp_path: Pa
 
 
 @pytest.mark.timeout(90)
+async def test_a_query_service_tells_when_its_worker_is_dead_and_when_another_works(tmp_path: Path) -> None:
+    """With the reason, and a lag that grows until then; nobody has to start the query service again."""
+    url = url_in(tmp_path)
+    settings = tmp_path / "settings.toml"
+    settings.write_text("heartbeat_limit = 1.5\n", encoding="utf-8")
+    commands = serving(url, free_port(), "--commands")
+    queries = serving(url, free_port(), "--queries", "--config", str(settings))
+    worker = Program("work", APP, "--store", url)
+    async with running(commands, worker, queries), httpx.AsyncClient(base_url=queries.told["address"]) as client:
+
+        async def made(mark: str) -> int:
+            async with httpx.AsyncClient(base_url=commands.told["address"]) as writing:
+                return (await writing.post("/tallies/a/marks", json={"mark": mark})).status_code
+
+        async def is_ready() -> bool:
+            answer = await client.get("/readyz")
+            return answer.status_code == 200 and answer.json()["status"] == "ready"
+
+        async def is_dead() -> bool:
+            answer = await client.get("/readyz")
+            [view] = answer.json()["views"]
+            return answer.status_code == 503 and view["state"] == "dead"
+
+        async def lag() -> float:
+            found = re.search(
+                r'storied_view_lag_seconds\{view="TallyPage"\} (\S+)', (await client.get("/metrics")).text
+            )
+            assert found is not None
+            return float(found[1])
+
+        async def is_prompt() -> bool:
+            return await lag() < 1.5
+
+        async def grows_over(seconds: float) -> bool:
+            return await lag() > seconds
+
+        assert await made("a-1") == 200
+        await eventually(is_ready, timeout=20)
+        await eventually(is_prompt, timeout=20)
+        await worker.kill()
+        assert await made("a-2") == 200
+        await eventually(is_dead, timeout=20)
+        told = (await client.get("/readyz")).json()
+        assert told["status"] == "not ready"
+        assert any("TallyPage" in reason and "dead" in reason for reason in told["reasons"]), told["reasons"]
+        for _ in range(3):
+            before = await lag()
+            assert before > 1.5
+            await eventually(lambda before=before: grows_over(before + 0.3), timeout=20)  # type: ignore[misc]  # bound now
+        assert "storied_ready 0" in (await client.get("/metrics")).text
+        await worker.start()
+        await eventually(is_ready, timeout=20)
+        await eventually(is_prompt, timeout=20)
+        seen = await client.get("/tallies/a", headers={"Storied-After": "2"})
+        assert seen.json()["marks"] == ["a-1", "a-2"]
+
+
+@pytest.mark.timeout(90)
 async def test_two_workers_apply_each_event_once(tmp_path: Path) -> None:
     """And one goes on when the other is killed."""
     url = url_in(tmp_path)

@@ -258,6 +258,17 @@ async def test_a_history_is_seen_by_whom_it_belongs_to_now_and_then(tmp_path: Pa
         assert (await get(service, f"/orders/anna-1/history?at={at}", CLERK)).status == 200
 
 
+async def test_a_list_of_the_past_names_no_document_of_another(tmp_path: Path) -> None:
+    """Nor does one that is held back keep others from their own; its owner is told that the list is not whole."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="nobody"))
+        whole = await get(service, "/orders?at=5", BEN)
+        assert [one["order"] for one in whole.json] == ["ben-1", "ben-2"]
+        for key in (ANNA, CLERK):
+            held = await get(service, "/orders?at=5", key)
+            assert (held.status, held.json["code"], held.json["key"]) == (503, "key-parked", "anna-1")
+
+
 async def test_a_history_ends_where_it_cannot_be_told_whose_it_is(tmp_path: Path) -> None:
     """An event that the view cannot take may have given the document to another, with all that follows."""
     async with serving(tmp_path) as (opened, service):

@@ -16,6 +16,7 @@ from storied.cli.moments import add_at
 from storied.cli.places import add_app, add_store, load_app, store_url
 from storied.domain.times import utc_now
 from storied.domain.views import View
+from storied.errors import KeyParked
 from storied.opened import OpenApp
 from storied.projections.serving import WAIT_SECONDS
 from storied.store.moments import moment
@@ -59,9 +60,22 @@ async def asked(arguments: Namespace) -> AsyncIterator[Asked]:
     async with app.open(store_url(arguments), views=arguments.at is None) as opened:
         if arguments.at is None:
             head = await opened.store.head()
-            yield Asked(opened, view, head, head, visible)
+            found = Asked(opened, view, head, head, visible)
         else:
-            yield Asked(opened, view, (await moment(opened.store, arguments.at, utc_now)).position, None, visible)
+            then = await moment(opened.store, arguments.at, utc_now)
+            found = Asked(opened, view, then.position, None, visible)
+        try:
+            yield found
+        except KeyParked as error:
+            if not app.access.configured:
+                raise
+            raise _without_reason(error) from None
+
+
+def _without_reason(error: KeyParked) -> KeyParked:
+    """The same without what the handler said: that may quote the event, which is for operators."""
+    reason = "its handler could not take it"
+    return KeyParked(error.view, key=error.key, position=error.position, type=error.type, reason=reason)
 
 
 def view_named(app: App, name: str) -> type[View]:

@@ -56,7 +56,6 @@ def settings_from(arguments: Namespace, app: App) -> Settings:
     if changed["hosts"] == LOOPBACK and not is_loopback(arguments.host):
         changed["hosts"] = (*LOOPBACK, _as_host(arguments.host))
     changed["access_log"] = not arguments.quiet
-    changed["process"] = arguments.process
     _check_exposed(arguments, app, changed["verifier"])
     return Settings(**changed)
 

@@ -6,12 +6,13 @@ from argparse import ArgumentParser, Namespace
 
 import msgspec
 
-from storied.cli.asking import add_view_options, asked
+from storied.cli.asking import Asked, add_view_options, asked
 from storied.cli.failures import NotFound
 from storied.cli.printing import Output
 from storied.cli.values import fields_text
 from storied.cli.verb import Verb
-from storied.domain.views import view_spec
+from storied.domain.views import View, view_spec
+from storied.errors import KeyParked
 from storied.projections.asking import meets
 from storied.projections.projector import Projector
 
@@ -23,10 +24,8 @@ def _add_options(parser: ArgumentParser) -> None:
 
 async def _run(arguments: Namespace, out: Output) -> None:
     async with asked(arguments) as it:
-        document = await it.opened.get(
-            it.view, arguments.key, after=it.after, at=arguments.at, timeout=arguments.timeout
-        )
-    if document is None or not meets(Projector(view_spec(it.view)), document, it.visible):
+        document = await _document(it, arguments)
+    if document is None:
         raise NotFound(
             f"{arguments.view} has no document {arguments.key} at position {it.position}. "
             f"Look for it with `storied find {arguments.view}`."
@@ -36,6 +35,21 @@ async def _run(arguments: Namespace, out: Output) -> None:
         return
     out.line((arguments.view, "bold"), f" {arguments.key}  at position {it.position}")
     out.pairs(fields_text(msgspec.to_builtins(document)), indent="   ")
+
+
+async def _document(it: Asked, arguments: Namespace) -> View | None:
+    """The document; None when it is not there, or is not theirs who ask. Raises `KeyParked` to those who may see it."""
+    projector = Projector(view_spec(it.view))
+    try:
+        document = await it.opened.get(
+            it.view, arguments.key, after=it.after, at=arguments.at, timeout=arguments.timeout
+        )
+    except KeyParked:
+        document = await it.opened.get(it.view, arguments.key)  # as it was before what it is held back at
+        if it.visible and (document is None or not meets(projector, document, it.visible)):
+            return None
+        raise
+    return None if document is None or not meets(projector, document, it.visible) else document
 
 
 VERB = Verb(

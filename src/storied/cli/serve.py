@@ -19,7 +19,9 @@ from storied.cli.printing import Output
 from storied.cli.times import parse_count
 from storied.cli.verb import Verb
 from storied.services.gate import Gate
+from storied.services.observing import Meters
 from storied.services.settings import LOOPBACK
+from storied.services.sharing import Shared, Sheet, new_sheet
 from storied.services.sides import Side, service_of
 from storied.services.supervising import Parent, Program, Supervisor
 
@@ -56,7 +58,7 @@ def _add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="do not log each request")
     parser.add_argument("--check", action="store_true", help="start, say so, and stop")
     parser.add_argument("--socket", type=int, help=SUPPRESS)  # these three are for processes that a process starts
-    parser.add_argument("--process", default="", help=SUPPRESS)
+    parser.add_argument("--sheets", type=int, nargs="+", help=SUPPRESS)
     parser.add_argument("--no-views", action="store_true", help=SUPPRESS)
 
 
@@ -70,7 +72,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
         parent.watch()
     url, is_default = store_or_default(arguments, app)
     settings = settings_from(arguments, app)
-    gate = Gate(app, settings)
+    gate = Gate(app, settings, Meters(Shared(arguments.sheets)) if arguments.sheets else None)
     several = arguments.processes > 1
     views = not (arguments.commands or arguments.queries or arguments.no_views)
     service = service_of(app, url, _side(arguments), gate, views=views and not several)
@@ -164,10 +166,12 @@ def _programs(arguments: Namespace, url: str, listening: socket, *, views: bool)
     for host in arguments.allow_host:
         options += ["--allow-host", host]
     target = (app,) if app else ()
-    programs = [
-        Program(f"server {n}", (*base, "serve", *target, *common, *options, "--no-views", "--process", str(n)))
-        for n in range(1, arguments.processes + 1)
-    ]
+    sheets = [new_sheet() for _ in range(arguments.processes)]
+    programs: list[Program] = []
+    for n, own in enumerate(sheets, 1):
+        files = (own, *(one for one in sheets if one != own))
+        words = (*base, "serve", *target, *common, *options, "--no-views", "--sheets", *map(str, files))
+        programs.append(Program(f"server {n}", words, files=files, sheet=Sheet(own)))
     if views:
         programs.append(Program("worker", (*base, "work", *target, *common, "--supervised"), last=True))
     return programs

@@ -55,6 +55,8 @@ class Question(msgspec.Struct, Generic[T], frozen=True):
     ask: Callable[[ReadModels], Awaitable[tuple[T, int]]]
     key: str | None
     then: Then
+    concerns: Callable[[str], bool] | None = None
+    """Whether a document matters to the question; without it each does that may be among several."""
 
 
 class Served:
@@ -154,6 +156,10 @@ class Served:
 async def _exact(projector: Projector, asked: Question[T], documents: ReadModels) -> Answer[T]:
     """The answer of documents of the past. Raises `KeyParked` when one that is asked for is not whole."""
     for parked in await documents.held(projector.table, asked.key):
+        if asked.concerns is not None:
+            text, _ = await documents.get(projector.table, parked.key)
+            if text is None or not asked.concerns(text):
+                continue
         raise key_parked(projector, parked)
     return Answer(*await asked.ask(documents))
 

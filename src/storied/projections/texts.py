@@ -9,7 +9,7 @@ import msgspec
 
 from storied.domain.views import View, view_spec
 from storied.errors import DefinitionError, ViewRebuilding
-from storied.projections.asking import grouping, make_lookup, next_cursor
+from storied.projections.asking import grouping, make_lookup, meets, next_cursor
 from storied.projections.comparing import value_type
 from storied.projections.past import Past, document_at, stream_query
 from storied.projections.projector import Projector
@@ -84,11 +84,19 @@ class TextViews:
         also: Mapping[str, Any] | None = None,
         then: Then = NOW,
     ) -> Texts:
-        """The documents that meet the criteria, in order, a page at a time. Raises as `find` does."""
+        """The documents that meet the criteria, in order, a page at a time. Raises as `find` does.
+
+        Only those that meet *also* may be seen, so no other is named, not even as one that is held back.
+        """
         projector = self.projector(view)
         lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor, also=also)
         one_more = msgspec.structs.replace(lookup, limit=limit + 1)
-        asked = Question(lambda documents: documents.find(projector.table, one_more), None, then)
+
+        def may_be_seen(text: str) -> bool:
+            return meets(projector, self.decoded(view, text), also or {})
+
+        concerns = may_be_seen if also else None
+        asked = Question(lambda documents: documents.find(projector.table, one_more), None, then, concerns)
         answer = await self.served.answer(projector, asked)
         hits = answer.value[:limit]
         goes_on = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None

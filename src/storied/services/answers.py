@@ -29,8 +29,8 @@ _COMMAND = (
 )
 MET: dict[str, tuple[str, ...]] = {
     "Command": (*_STORE, *_COMMAND.split()),
-    "Document": (*_STORE, *_READ, *_VIEW),
-    "List": (*_STORE, *_READ, *_VIEW, "not-indexed"),
+    "Document": (*_STORE, *_READ, *_VIEW, "too-many-streams"),
+    "List": (*_STORE, *_READ, *_VIEW, "not-indexed", "too-many-streams"),
     "History": (*_STORE, *_READ, *_VIEW, "no-history"),
     "Query": (*_STORE, *_READ, *_VIEW, "not-indexed", "not-acceptable"),
     "Open": (),

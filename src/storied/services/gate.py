@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 from storied.app import App
 from storied.domain.access import OPERATIONS, Access, Principal
-from storied.errors import AccessDenied
+from storied.errors import AccessDenied, RequestRefused
 from storied.services.guarding import Guard, Rates
 from storied.services.http import Request
 from storied.services.identity import identify, unauthenticated
@@ -35,6 +35,7 @@ class Gate(Pipeline):
         self._guard = Guard(settings)
         self._rates = Rates(settings.rate, settings.burst)
         self._limits = settings.rate > 0
+        self._streams = 0
         self.draining = False
         """Whether the server is going down, so that nobody should send anything more here."""
 
@@ -51,6 +52,20 @@ class Gate(Pipeline):
         limit = self.settings.stream_seconds
         ends = None if request.principal is None else request.principal.claims.get("exp")
         return max(0.0, min(limit, ends - time.time())) if isinstance(ends, int | float) else limit
+
+    def begin_stream(self, request: Request) -> None:
+        """As `Pipeline` says."""
+        limit = self.settings.stream_limit
+        if self._streams >= limit:
+            self.meters.streams_refused.add()
+            raise RequestRefused("too-many-streams", f"All of the {limit} streams are open. Come again later.")
+        self._streams += 1
+        self.meters.streams.add()
+
+    def end_stream(self, request: Request) -> None:
+        """As `Pipeline` says."""
+        self._streams -= 1
+        self.meters.streams.add((), -1)
 
     async def admit(self, request: Request, route: Route) -> None:
         """As `Pipeline` says. An open route asks for no credential, and one that does not hold is still refused."""

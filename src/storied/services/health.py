@@ -136,7 +136,7 @@ class Health:
         return Response(200 if found.ready else 503, msgspec.json.encode(body), [_JSON, _NO_STORE])
 
     async def metrics(self, request: Request) -> Response:
-        """The metrics of this process, and how far the views are, for Prometheus. Raises `AccessDenied`."""
+        """What was measured, and how far the views are, for Prometheus. Raises `AccessDenied`."""
         if not is_operator(self.gate.access, request):
             unknown = request.principal is None
             name = None if request.principal is None else request.principal.id

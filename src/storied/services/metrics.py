@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
+from typing import Protocol, Self
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -12,23 +14,60 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 Labels = tuple[str, ...]
 
 
-class Counter:
+class Cells(Protocol):
+    """Numbers in a row that are changed in place: a list, or memory that processes share."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[float]: ...
+
+    def __getitem__(self, index: int, /) -> float: ...
+
+    def __setitem__(self, index: int, value: float, /) -> None: ...
+
+
+class Metric:
+    """Something that is measured, by labels; *room* says where the numbers of some labels stand."""
+
+    kind = ""
+    size = 1
+    """How many numbers there are for the same labels."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[str] = (), room: Room | None = None) -> None:
+        self.name, self.text, self.labels, self._room = name, text, tuple(labels), room
+        self.values: dict[Labels, Cells] = {}
+
+    def at(self, labels: Labels) -> Cells:
+        """The numbers of these labels, from now on among the values."""
+        found = self.values.get(labels)
+        if found is None:
+            found = [0.0] * self.size if self._room is None else self._room(self, labels)
+            self.values[labels] = found
+        return found
+
+    def emptied(self) -> Self:
+        """The same without any values, in memory of its own."""
+        found = copy(self)
+        found.values, found._room = {}, None
+        return found
+
+    def lines(self) -> Iterable[str]:
+        """Each value as a line."""
+        for labels, (value,) in sorted(self.values.items()):
+            yield f"{self.name}{_braces(zip(self.labels, labels, strict=True))} {_number(value)}"
+
+
+Room = Callable[[Metric, Labels], Cells]
+
+
+class Counter(Metric):
     """Something that is counted, by labels."""
 
     kind = "counter"
 
-    def __init__(self, name: str, text: str, labels: Sequence[str] = ()) -> None:
-        self.name, self.text, self.labels = name, text, tuple(labels)
-        self.values: dict[Labels, float] = {}
-
     def add(self, labels: Labels = (), amount: float = 1) -> None:
         """Counts on."""
-        self.values[labels] = self.values.get(labels, 0) + amount
-
-    def lines(self) -> Iterable[str]:
-        """Each value as a line."""
-        for labels, value in sorted(self.values.items()):
-            yield f"{self.name}{_braces(zip(self.labels, labels, strict=True))} {_number(value)}"
+        (self.values.get(labels) or self.at(labels))[0] += amount
 
 
 class Gauge(Counter):
@@ -38,40 +77,43 @@ class Gauge(Counter):
 
     def set(self, value: float, labels: Labels = ()) -> None:
         """Says how much it is."""
-        self.values[labels] = value
+        self.at(labels)[0] = value
 
 
-class Histogram:
-    """How long something took, by labels."""
+class Histogram(Metric):
+    """How long something took, by labels. Its numbers are the counts by bucket, and behind them the sum."""
 
     kind = "histogram"
 
-    def __init__(self, name: str, text: str, labels: Sequence[str] = (), edges: Sequence[float] = SECONDS) -> None:
-        self.name, self.text, self.labels, self.edges = name, text, tuple(labels), tuple(edges)
-        self.values: dict[Labels, list[float]] = {}
-        """The counts by bucket, and behind them the sum."""
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        labels: Sequence[str] = (),
+        room: Room | None = None,
+        *,
+        edges: Sequence[float] = SECONDS,
+    ) -> None:
+        super().__init__(name, text, labels, room)
+        self.edges, self.size = tuple(edges), len(edges) + 2
 
     def observe(self, value: float, labels: Labels = ()) -> None:
         """Notes one."""
-        found = self.values.get(labels)
-        if found is None:
-            found = self.values[labels] = [0] * (len(self.edges) + 2)
+        found = self.values.get(labels) or self.at(labels)
         found[bisect_left(self.edges, value)] += 1
         found[-1] += value
 
     def lines(self) -> Iterable[str]:
         """The buckets, each with what is in those before it, the sum and the count."""
-        for labels, found in sorted(self.values.items()):
+        for labels, cells in sorted(self.values.items()):
             pairs = list(zip(self.labels, labels, strict=True))
+            *buckets, total = cells
             count = 0.0
-            for edge, inside in zip((*map(_number, self.edges), "+Inf"), found[:-1], strict=True):
+            for edge, inside in zip((*map(_number, self.edges), "+Inf"), buckets, strict=True):
                 count += inside
                 yield f"{self.name}_bucket{_braces([*pairs, ('le', edge)])} {_number(count)}"
-            yield f"{self.name}_sum{_braces(pairs)} {_number(found[-1])}"
+            yield f"{self.name}_sum{_braces(pairs)} {_number(total)}"
             yield f"{self.name}_count{_braces(pairs)} {_number(count)}"
-
-
-Metric = Counter | Gauge | Histogram
 
 
 def exposition(metrics: Iterable[Metric], process: str = "") -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from storied.domain.ids import new_id
 from storied.services.http import Request
 from storied.services.metrics import Counter, Gauge, Histogram, Metric
 from storied.services.settings import Settings
+from storied.services.sharing import Shared
 from storied.services.tracing import Spans, context_of, new_trace, parse_traceparent
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
@@ -28,21 +29,36 @@ audit_log = logging.getLogger("storied.audit")
 
 
 class Meters:
-    """What is measured of the services of one process."""
+    """What is measured of the services of one process; *shared* has it told as the sum of several processes."""
 
-    def __init__(self) -> None:
-        self.requests = Counter("storied_http_requests_total", "Requests answered.", ("method", "route", "status"))
-        self.seconds = Histogram("storied_http_request_seconds", "How long requests took.", ("method", "route"))
-        self.in_flight = Gauge("storied_http_requests_in_flight", "Requests that are being answered.")
-        self.appends = Counter("storied_appends_total", "Commands that stored events.")
-        self.events = Counter("storied_events_stored_total", "Events that commands stored.")
+    def __init__(self, shared: Shared | None = None) -> None:
+        self._shared = shared
+        room = None if shared is None else shared.room
+        self.requests = Counter(
+            "storied_http_requests_total", "Requests answered.", ("method", "route", "status"), room
+        )
+        self.seconds = Histogram("storied_http_request_seconds", "How long requests took.", ("method", "route"), room)
+        self.in_flight = Gauge("storied_http_requests_in_flight", "Requests that are being answered.", (), room)
+        self.streams = Gauge("storied_http_streams_open", "Streams that are open.", (), room)
+        self.streams_refused = Counter(
+            "storied_http_streams_refused_total", "Streams that were refused because too many were open.", (), room
+        )
+        self.appends = Counter("storied_appends_total", "Commands that stored events.", (), room)
+        self.events = Counter("storied_events_stored_total", "Events that commands stored.", (), room)
         self.in_flight.set(0)
+        self.streams.set(0)
+        self.streams_refused.add((), 0)
         self.appends.add((), 0)
         self.events.add((), 0)
 
-    def all(self) -> Iterable[Metric]:
-        """Every one of them."""
-        return (self.requests, self.seconds, self.in_flight, self.appends, self.events)
+    def all(self) -> Sequence[Metric]:
+        """Every one of them, of this process and of those that it shares them with."""
+        own = (
+            *(self.requests, self.seconds, self.in_flight),
+            *(self.streams, self.streams_refused),
+            *(self.appends, self.events),
+        )
+        return own if self._shared is None else self._shared.sums(own)
 
     def stored(self, count: int) -> None:
         """Counts what one command stored."""
@@ -58,11 +74,12 @@ class Observer:
         self.meters = meters
         self._logs = settings.access_log
         self._spans = Spans() if settings.tracing else None
+        self._in_flight = meters.in_flight.at(())
         self._counted: dict[tuple[str, str, int], tuple[str, str, str]] = {}
 
     def start(self, request: Request) -> None:
         """Gives the request its id, the client's if that is well-formed, and its place in a trace."""
-        self.meters.in_flight.values[()] += 1
+        self._in_flight[0] += 1
         table = request.headers.table
         given = table.get(b"x-request-id")
         text = given.decode("latin-1") if given is not None else ""
@@ -81,7 +98,7 @@ class Observer:
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
         """Counts the request, and logs it if that is wanted."""
         meters, name = self.meters, request.route
-        meters.in_flight.values[()] -= 1
+        self._in_flight[0] -= 1
         method = request.method if name or request.method in _SAFE else "other"  # nobody makes up labels
         labels = self._counted.get((method, name, status))
         if labels is None:

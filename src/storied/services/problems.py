@@ -69,6 +69,13 @@ BY_CODE = {
         Problem(type="deadline", status=503, title="It took too long", retry_after=1, unsure=True),
         Problem(type="too-many-requests", status=429, title="Too many requests"),
         Problem(
+            type="too-many-streams",
+            status=503,
+            title="Too many streams are open",
+            detail="As many streams are open as this server allows. Come again later, or ask without a stream.",
+            retry_after=10,
+        ),
+        Problem(
             type="no-read-models",
             status=503,
             title="The read models are not there yet",

@@ -18,7 +18,7 @@ from typing import Any, Generic, Self, TypeVar
 from storied.domain.ids import new_id
 from storied.errors import RequestRefused, StoreClosed
 from storied.services.deadlines import Deadlines
-from storied.services.http import Answer, Receive, Request, Response, Scope, Send, send_response, send_stream
+from storied.services.http import Answer, Receive, Request, Response, Scope, Send, Stream, send_response, send_stream
 from storied.services.problems import problem_response
 from storied.services.routing import Route, Router
 from storied.services.settings import Settings
@@ -48,10 +48,17 @@ class Pipeline:
         """How long a stream may go on, before its client has to ask again and show that it still may."""
         return math.inf
 
+    def begin_stream(self, request: Request) -> None:
+        """Passes a stream that may be sent, and then is ended. Raises `RequestRefused` when too many are open."""
+
+    def end_stream(self, request: Request) -> None:
+        """Hears that a stream which was begun has ended, however it did."""
+
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
         """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
         if status >= 500 and error is not None:
-            _log.error("request %s ended with %d", request.request_id, status, exc_info=error)
+            trace = None if isinstance(error, RequestRefused) else error  # who is refused in masses fills no disk
+            _log.error("request %s ended with %d: %s", request.request_id, status, error, exc_info=trace)
 
 
 class Opening(Generic[S]):
@@ -167,6 +174,8 @@ class Service(Generic[S]):
         try:
             try:
                 answer = await self._answer(request)
+                if isinstance(answer, Stream):
+                    self.pipeline.begin_stream(request)
             except Exception as raised:  # whatever it is, the client is told, and it is told no more than is good
                 error = raised
                 answer = problem_response(raised, request)
@@ -177,7 +186,7 @@ class Service(Generic[S]):
                 if isinstance(answer, Response):
                     await send_response(answer, send, head=request.method == "HEAD")
                 else:
-                    await send_stream(answer, request, send, self._ending, self.pipeline.stream_seconds(request))
+                    await self._send_stream(answer, request, send)
             except OSError:  # the client has gone
                 pass
         except BaseException as raised:
@@ -185,6 +194,12 @@ class Service(Generic[S]):
             raise
         finally:
             self.pipeline.finish(request, status, perf_counter() - began, error)
+
+    async def _send_stream(self, stream: Stream, request: Request, send: Send) -> None:
+        try:
+            await send_stream(stream, request, send, self._ending, self.pipeline.stream_seconds(request))
+        finally:
+            self.pipeline.end_stream(request)
 
     async def _answer(self, request: Request) -> Answer:
         self.pipeline.guard(request)

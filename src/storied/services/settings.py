@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a request may take; a stream may go on for ever."""
     stream_seconds: float = 3600.0
     """How long a stream may go on before its client has to ask again, and be looked at again."""
+    stream_limit: int = 500
+    """Streams that may be open at once, in each process; each holds a file descriptor."""
     head_seconds: float = 10.0
     """How long a client may take to send the head of a request."""
     idle_seconds: float = 30.0
@@ -54,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_seconds: float = 30.0
     """How long a server that goes down waits for the requests that it has taken."""
     process: str = ""
-    """Which of several processes this is; a label of its metrics."""
+    """Which of several servers this is; a label of its metrics."""
     rate: float = 0.0
     """Requests a second that a principal, or an address without one, may go on sending; 0 is as many as it likes."""
     burst: int = 100
@@ -71,7 +73,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a view may be behind before a query service is not ready; None: as many as it likes."""
 
     def __post_init__(self) -> None:
-        at_least_one = ("body_limit", "url_limit", "header_limit", "header_count", "page_limit", "burst")
+        at_least_one = (
+            "body_limit",
+            "url_limit",
+            "header_limit",
+            "header_count",
+            "page_limit",
+            "stream_limit",
+            "burst",
+        )
         wrong = [name for name in at_least_one if getattr(self, name) < 1]
         positive = (
             "body_seconds",

@@ -19,6 +19,8 @@ from socket import socket
 
 import msgspec
 
+from storied.services.sharing import Sheet
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 HEALTHY_SECONDS = 10.0
 """Who has lived for so long and dies is started again at once."""
@@ -29,11 +31,16 @@ log = logging.getLogger("storied.services")
 
 
 class Program(msgspec.Struct, frozen=True):
-    """One process to keep running: its arguments, and whether it stops after those that serve."""
+    """One process to keep running: its arguments, and whether it stops after those that serve.
+
+    It gets the descriptors *files* beside the socket. *sheet* is where it measures, and is told when it has ended.
+    """
 
     name: str
     arguments: tuple[str, ...]
     last: bool = False
+    files: tuple[int, ...] = ()
+    sheet: Sheet | None = None
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -118,7 +125,7 @@ class Supervisor:
             process = await asyncio.create_subprocess_exec(
                 *program.arguments,
                 stdin=theirs,
-                pass_fds=[self._listening.fileno()],
+                pass_fds=[self._listening.fileno(), *program.files],
                 start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells the others in order
             )
         except BaseException:
@@ -134,6 +141,8 @@ class Supervisor:
         finally:
             del self._running[program.name]
             os.close(ours)
+            if program.sheet is not None:
+                program.sheet.leave()
 
 
 class Parent:
