@@ -8,7 +8,6 @@ import re
 import signal
 from pathlib import Path
 
-import httpx
 import pytest
 
 from storied.testing.waiting import eventually
@@ -79,19 +78,12 @@ async def test_one_process_of_several_resets_nobody_when_it_stops(tmp_path: Path
     """It leaves those who wait to the others, and answers those whom it has taken."""
     port = free_port()
     server = serving(url_in(tmp_path), port, "--processes", "2")
-    found: set[str] = set()
-    async with running(server), httpx.AsyncClient(base_url=server.told["address"]) as client:
-
-        async def both_serve() -> bool:
-            text = (await client.get("/metrics", headers={"Connection": "close"})).text
-            found.update(re.findall(r'process="(\d)"', text))
-            return found == {"1", "2"}
-
-        await eventually(both_serve, timeout=30)
+    async with running(server):
+        await eventually(lambda: len(servers_of(server.pid)) == 2, timeout=30)
         newcomers = [Newcomer(port) for _ in range(CLIENTS)]
         load = [asyncio.create_task(one.come()) for one in newcomers]
         await eventually(lambda: min(one.answered for one in newcomers) >= 3, timeout=30)
-        first = next(pid for pid in children(server.pid) if b"--process\x00" in command_of(pid))
+        first = servers_of(server.pid)[0]
         os.kill(first, signal.SIGTERM)
         await eventually(lambda: first not in children(server.pid), timeout=30)
         before = [one.answered for one in newcomers]
@@ -104,9 +96,18 @@ async def test_one_process_of_several_resets_nobody_when_it_stops(tmp_path: Path
         assert [lost for one in newcomers for lost in one.lost] == []
 
 
-def command_of(pid: int) -> bytes:
-    """The arguments of the process."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
+def servers_of(supervisor: int) -> list[int]:
+    """Those of its children that serve, and are ready to be told to stop."""
+    return [pid for pid in children(supervisor) if b"--sheets\x00" in _read(pid, "cmdline") and _heeds(pid)]
+
+
+def _heeds(pid: int) -> bool:
+    caught = re.search(rb"SigCgt:\s*([0-9a-f]+)", _read(pid, "status"))
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def _read(pid: int, name: str) -> bytes:
+    return Path(f"/proc/{pid}/{name}").read_bytes()
 
 
 @pytest.mark.timeout(60)

@@ -100,8 +100,8 @@ async def test_a_refusal_on_the_wire_is_as_any_other(name: str) -> None:
     assert told["detail"]
     assert told["request_id"] == headers["x-request-id"]
     assert named is None or headers["x-request-id"] == named
-    assert counted == {(*labels, str(problem.status)): 1}
-    assert in_flight == 0
+    assert {key: [*cells] for key, cells in counted.items()} == {(*labels, str(problem.status)): [1.0]}
+    assert [*in_flight] == [0.0]
 
 
 @pytest.mark.timeout(30)
