@@ -5,12 +5,13 @@ from __future__ import annotations
 from storied.app import App
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
+from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
 from storied.services.asking import absent, answer, as_new_as, check_key_of, encoded, fixed_in, fresh, then_of
 from storied.services.freshness import moment_in
-from storied.services.history import HistoryPage, Visible, history_page
+from storied.services.history import Histories, HistoryPage, Visible
 from storied.services.http import Request, Response
 from storied.services.listing import LIMIT, next_link, number_in, once, unknown_parameter
 from storied.services.routing import Template
@@ -23,9 +24,12 @@ PARAMETERS = ("limit", "cursor", "at")
 class HistoryEndpoint:
     """What answers ``GET /orders/{order}/history``."""
 
-    def __init__(self, service: Service[Reader], app: App, view: type[View], template: Template) -> None:
+    def __init__(
+        self, service: Service[Reader], app: App, view: type[View], template: Template, milestones: Milestones
+    ) -> None:
         self.service, self.app, self.view = service, app, view
         self.projector = Projector(view_spec(view))
+        self.histories = Histories(self.projector, milestones)
         self.key = self.projector.spec.key
         self.fixed = tuple(name for name in template.parameters if name != self.key)
 
@@ -44,9 +48,9 @@ class HistoryEndpoint:
             as_new_as(self.projector.name, store, head, then)
             now = Moment(head)
             until = now if then.at is None else await reader.texts.past.moment(store, then.at)
-            page = await history_page(store, self.projector, key, until, visible, beyond=beyond, limit=limit)
+            page = await self.histories.page(store, key, until, visible, beyond=beyond, limit=limit)
             if page.seen and where and until != now:  # the past of what one may see now
-                page.seen = (await history_page(store, self.projector, key, now, visible, beyond=head, limit=1)).seen
+                page.seen = await self.histories.shows(store, key, now, visible)
             return page, until.position
 
         (page, position), more = await fresh(request, reader, then_of(request, self.service, at), ask)
