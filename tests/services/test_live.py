@@ -117,6 +117,13 @@ async def test_who_comes_back_is_told_the_present(url: str) -> None:
             assert (await client.next()).data["reader"] == "r"
 
 
+@pytest.mark.parametrize("target", ["/books/walden", "/books"])
+async def test_who_comes_back_from_a_log_that_is_no_more_is_told_the_present(url: str, target: str) -> None:
+    """A browser sends the last id by itself, also to a store that was replaced, and could never leave it out."""
+    async with stocked(url) as (_, service), listening(service, target, last_event_id="99") as client:
+        assert (await client.next()).id == 5
+
+
 async def test_a_list_is_told_whole_and_then_what_changes(url: str) -> None:
     """A document that changes, one that comes, one that leaves the filter, and one that is gone."""
     async with stocked(url) as (opened, service), listening(service, "/books?reader.null=true&sort=price") as client:
