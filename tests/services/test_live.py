@@ -195,6 +195,16 @@ async def test_questions_are_not_live(url: str) -> None:
     """Who takes nothing but a stream is refused."""
     async with stocked(url) as (_, service):
         assert (await get(service, "/authors/austen/worth", accept="text/event-stream")).status == 406
+        assert (await get(service, "/authors/austen/worth", accept="text/event-stream, */*")).status == 200
+
+
+@pytest.mark.parametrize("target", ["/books/emma", "/books"])
+@pytest.mark.parametrize("accept", ["text/event-stream;q=0", "application/json, text/event-stream;q=0.5"])
+async def test_who_would_rather_not_have_a_stream_is_sent_json(url: str, target: str, accept: str) -> None:
+    """However it says so."""
+    async with stocked(url) as (_, service):
+        answer = await get(service, target, accept=accept)
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
 
 
 async def test_nothing_is_open_in_the_file_between_two_events(tmp_path: Path) -> None:

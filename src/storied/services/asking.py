@@ -14,6 +14,7 @@ from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
 from storied.projections.texts import TextViews
+from storied.services.accepting import wants_events
 from storied.services.cookies import cookie_of, dropped_cookie, written_by
 from storied.services.freshness import Seen, has_it, patience, seen_by, tag_of
 from storied.services.http import Header, Request, Response
@@ -156,8 +157,7 @@ def absent(position: int | None = None) -> RequestRefused:
 
 def wants_stream(request: Request) -> bool:
     """Whether the client asks for server-sent events."""
-    accept = request.headers.get("accept")
-    return accept is not None and "text/event-stream" in accept
+    return wants_events(request.headers.get("accept"))
 
 
 def last_event(request: Request) -> int | None:

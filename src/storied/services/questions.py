@@ -10,6 +10,7 @@ from storied.domain.queries import QueryFunction
 from storied.domain.times import At
 from storied.errors import RequestRefused
 from storied.projections.reader import Reader
+from storied.services.accepting import takes_json
 from storied.services.asking import absent, answer, encoded, then_of, wants_stream
 from storied.services.freshness import moment_in
 from storied.services.http import Request, Response
@@ -28,7 +29,7 @@ class QuestionEndpoint:
     async def __call__(self, request: Request) -> Response:
         """What the function returns; None is what is not there. Raises what the table of problems has."""
         self.app.access.check(request.principal, self.query.function)
-        if wants_stream(request) and "application/json" not in (request.headers.get("accept") or ""):
+        if wants_stream(request) and not takes_json(request.headers.get("accept")):
             raise RequestRefused("not-acceptable", "Queries are not live. Ask for application/json.")
         arguments, at = self._bound(request)
         then, more = await then_of(request, self.service, at)
