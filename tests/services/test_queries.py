@@ -231,6 +231,7 @@ async def test_pages_are_linked(url: str) -> None:
         ("times=1.5", "bad-parameter"),
         ("published=yesterday", "bad-parameter"),
         ("lent_at.lt=0.5", "bad-parameter"),
+        ("lent_at.lt=2018-W01-1", "bad-parameter"),
         ("price.null=false", "bad-parameter"),
         ("author=a&author=b", "bad-parameter"),
         ("price=3&price.ge=2", "bad-parameter"),

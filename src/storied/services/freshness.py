@@ -17,6 +17,7 @@ from storied.services.preconditions import wish
 from storied.services.settings import AFTER_HEADER
 
 _SEEN = re.compile(r"(\d{1,18})(?:;\s*log=([0-9A-Za-z-]{1,64}))?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE = re.compile(r"[ +](\d\d:?\d\d)$")
 _TAGS = re.compile(r'\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
@@ -66,7 +67,7 @@ def moment_in(text: str) -> At:
 def time_in(text: str) -> datetime | None:
     """The time that the text writes; a day alone is its beginning in UTC. A plus that came as a blank is mended."""
     try:
-        if len(text) == 10:
+        if _DAY.fullmatch(text):
             return datetime.fromisoformat(text).replace(tzinfo=UTC)
         return msgspec.convert(_ZONE.sub(r"+\1", text), datetime)
     except ValueError:

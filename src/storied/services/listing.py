@@ -22,6 +22,7 @@ from storied.projections.asking import Range
 from storied.projections.comparing import value_kinds
 from storied.projections.projector import Projector
 from storied.services.freshness import moment_in, time_in
+from storied.services.spelling import value_of
 from storied.store.documents import Hit
 
 LIMIT = 100
@@ -100,7 +101,7 @@ def value_in(name: str, hint: Any, text: str) -> Any:
     if str in kinds or Any in kinds:
         return text
     try:
-        return msgspec.convert(text, Union[tuple(kinds)], strict=False)  # noqa: UP007 - made of a list
+        return value_of(text, Union[tuple(kinds)])  # noqa: UP007 - made of a list
     except (msgspec.ValidationError, TypeError, ValueError, OverflowError):
         names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in known)
         raise bad_parameter(name, f"{shown(text)} is not {names}") from None
