@@ -226,7 +226,11 @@ async def test_pages_are_linked(url: str) -> None:
         ("book=emma", "not-indexed"),
         ("sort=notes", "not-indexed"),
         ("price=cheap", "bad-parameter"),
-        ("price.ge=NaN", "invalid-query"),
+        ("sort=-colour", "not-indexed"),
+        ("price.ge=NaN", "bad-parameter"),
+        ("price=1e999999", "bad-parameter"),
+        ("times=99999999999999999999999", "bad-parameter"),
+        ("lent_at=0001-01-01T00:00:00%2B05:00", "bad-parameter"),
         ("kind=poem", "bad-parameter"),
         ("times=1.5", "bad-parameter"),
         ("published=yesterday", "bad-parameter"),
@@ -251,6 +255,30 @@ async def test_what_cannot_be_asked_is_refused(url: str, query: str, code: str) 
     async with stocked(url) as (_, service):
         answer = await get(service, f"/books?{query}")
     assert (answer.status, answer.json["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "detail"),
+    [
+        ("notes=x", "notes", "There is no filter by 'notes': it is not indexed. Ask by author, price, kind, reader, "),
+        ("sort=-notes", "sort", "There is no order by 'notes': it is not indexed. Sort by book, author, price, kind, "),
+        ("colour=red", "colour", "The parameter 'colour' means nothing here. There are sort, limit, cursor, at; and "),
+        ("price=dear", "price", "The parameter 'price' cannot be that: 'dear' is not a number."),
+        ("price=NaN", "price", "The parameter 'price' cannot be that: 'NaN' is nothing that this field could be "),
+        ("times=1.5", "times", "The parameter 'times' cannot be that: '1.5' is not a whole number."),
+        ("kind=poem", "kind", "The parameter 'kind' cannot be that: 'poem' is not one of novel, essay."),
+        ("published=x", "published", "The parameter 'published' cannot be that: 'x' is not a day such as 2018-01-01."),
+        ("lent_at=5", "lent_at", "The parameter 'lent_at' cannot be that: '5' is not a time such as "),
+        ("limit=0", "limit", "The parameter 'limit' cannot be that: it is a whole number from 1 to 1000."),
+        ("cursor=abc", None, "this cursor did not come with a page. Start from the first page."),
+    ],
+)
+async def test_a_refusal_speaks_of_the_request(query: str, parameter: str | None, detail: str) -> None:
+    """It names the parameter, and what can be asked instead, in words that need no knowledge of the code."""
+    async with stocked("memory://") as (_, service):
+        answer = (await get(service, f"/books?{query}")).json
+    assert answer["detail"].startswith(detail)
+    assert [one["parameter"] for one in answer.get("errors", ())] == ([parameter] if parameter else [])
 
 
 async def test_a_cursor_of_another_question_is_refused(url: str) -> None:

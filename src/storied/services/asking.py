@@ -18,7 +18,7 @@ from storied.services.accepting import wants_events
 from storied.services.cookies import cookie_of, dropped_cookie, written_by
 from storied.services.freshness import Seen, has_it, patience, seen_by, tag_of
 from storied.services.http import Header, Request, Response
-from storied.services.listing import value_in
+from storied.services.listing import indexed_value_in
 from storied.services.live import sees
 from storied.services.service import Service
 from storied.services.settings import AFTER_HEADER, POSITION_HEADER
@@ -129,7 +129,7 @@ async def seen_document(
 def fixed_in(request: Request, projector: Projector, names: Iterable[str]) -> dict[str, Any]:
     """What the path says that the document is like, beside its key. Raises `RequestRefused`."""
     hints = projector.spec.hints()
-    return {name: value_in(name, hints[name], request.path_params[name]) for name in names}
+    return {name: indexed_value_in(name, hints[name], request.path_params[name]) for name in names}
 
 
 def answer(request: Request, body: bytes, position: int | None, *more: Header) -> Response:

@@ -16,7 +16,7 @@ from storied.projections.texts import Texts
 from storied.services.asking import answer, last_event, no_past, stream_then, then_of, wants_stream
 from storied.services.documents import STREAM_HEADERS
 from storied.services.http import Answer, Request, Stream
-from storied.services.listing import Listing, array_of, listing, next_link, value_in
+from storied.services.listing import Listing, array_of, indexed_value_in, listing, next_link
 from storied.services.live import ListTelling, stream
 from storied.services.routing import Template
 from storied.services.service import Service
@@ -38,7 +38,7 @@ class ListEndpoint:
         visible = dict(self.app.access.visible(request.principal, self.view))
         asked = listing(self.projector, request.query, self.service.settings.page_limit)
         for name in self.template.parameters:
-            value = value_in(name, self.projector.spec.hints()[name], request.path_params[name])
+            value = indexed_value_in(name, self.projector.spec.hints()[name], request.path_params[name])
             if visible.setdefault(name, value) != value:
                 visible[self.projector.spec.key] = ""  # what the path asks for is nothing that this client may see
         if wants_stream(request):
