@@ -25,17 +25,11 @@ from storied.services.asking import (
     wants_stream,
 )
 from storied.services.freshness import moment_in
-from storied.services.http import Answer, Header, Request, Stream
+from storied.services.http import Answer, Request, Stream
 from storied.services.listing import once, unknown_parameter
-from storied.services.live import DocumentTelling, stream
+from storied.services.live import STREAM_HEADERS, DocumentTelling, stream
 from storied.services.routing import Template
 from storied.services.service import Service
-
-STREAM_HEADERS: list[Header] = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-]
 
 
 class DocumentEndpoint:

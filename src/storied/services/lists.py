@@ -14,16 +14,12 @@ from storied.projections.reader import Reader
 from storied.projections.serving import Then
 from storied.projections.texts import Texts
 from storied.services.asking import answer, last_event, no_past, stream_then, then_of, wants_stream
-from storied.services.documents import STREAM_HEADERS
 from storied.services.http import Answer, Request, Stream
 from storied.services.listing import Listing, array_of, indexed_value_in, listing, next_link
-from storied.services.live import ListTelling, stream
+from storied.services.live import STREAM_HEADERS, ListTelling, stream
 from storied.services.routing import Template
 from storied.services.service import Service
 from storied.store.documents import Hit
-
-MOST_PARKED = 20
-"""Parked keys that one header names."""
 
 
 class ListEndpoint:
