@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -272,3 +272,41 @@ async def test_mistakes_are_told_up_to_a_bound() -> None:
     streets = b", ".join([b"{}"] * 5000)
     found = await errors(DESCRIBE, b'{"payee": {"name": "P", "streets": [' + streets + b"]}}", PLACE)
     assert len(found) == 50
+
+
+class Booked(Command):
+    room: str
+    since: datetime
+    stay: timedelta = timedelta()
+    until: Annotated[datetime | None, msgspec.Meta(extra={"header": "Until"})] = None
+
+
+class Plain(Command):
+    since: datetime
+    note: str = ""
+
+
+BOOK = Binding(Booked, parse_template("POST /rooms/{room}/from/{since}/for/{stay}"))
+NOTE = Binding(Plain, parse_template("POST /notes/{since}"))
+
+
+async def test_a_time_outside_the_body_is_written_as_in_it() -> None:
+    """RFC 3339; a duration as in ISO 8601."""
+    place = {"room": "a", "since": "2018-05-01T09:30:00+02:00", "stay": "P1DT2H"}
+    booked = await bind(BOOK, b"", place, until="2018-05-03T00:00:00Z")
+    assert booked == Booked(
+        room="a",
+        since=datetime(2018, 5, 1, 7, 30, tzinfo=UTC),
+        stay=timedelta(days=1, hours=2),
+        until=datetime(2018, 5, 3, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize("number", ["12345", "0", "-5", "1.5", "1e3"])
+async def test_a_number_is_no_time(number: str) -> None:
+    """In a path and in a header, as in a body: the mistake names its place, whichever way the body is read."""
+    found = await errors(BOOK, b"", {"room": "a", "since": number, "stay": number}, until=number)
+    assert [place for place, _ in found] == ["since", "stay", "until"]
+    assert found[0][1] == found[2][1] == "Invalid RFC3339 encoded datetime."
+    [(place, _)] = await errors(NOTE, b'{"note": "x"}', {"since": number})
+    assert place == "since"

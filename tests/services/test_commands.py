@@ -18,6 +18,7 @@ from storied.commands.execute import Request as Asked
 from storied.domain.access import CredentialHeaders
 from storied.errors import StoreUnavailable
 from storied.services.commands import CommandService, command_service
+from storied.services.cookies import cookie_of
 from storied.services.settings import Settings
 from storied.store.port import EventStore
 from tests.services.asgi import Sent, Wire, ask, scope_of
@@ -395,20 +396,22 @@ async def test_a_browser_is_given_its_position(url: str) -> None:
     """In a cookie that no script reads and no other site's form carries along."""
     async with command_service(ledger, url) as service:
         cookie = (await open_account(service)).headers["set-cookie"]
-        assert cookie == "storied-after=1; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"
+        name = cookie_of(service.opening.value.store.identity)
+        assert cookie == f"{name}=1; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"
         secure = await ask(service, "DELETE", "/accounts/a", scheme="https")
         assert secure.headers["set-cookie"].endswith("; SameSite=Lax; Secure")
 
 
 @pytest.mark.parametrize(
     ("sent", "position"),
-    [("storied-after=9", "9"), ("a=b; storied-after=0", "1"), ("storied-after=x", "1"), ("storied-after=\xb2", "1")],
+    [("{}=9", "9"), ("a=b; {}=0", "1"), ("{}=x", "1"), ("{}=\xb2", "1"), ("storied-after-0abcdef1=9", "1")],
 )
 async def test_a_position_in_a_cookie_does_not_go_back(sent: str, position: str) -> None:
-    """Answers to requests that were sent at once may arrive in any order."""
+    """Answers to requests that were sent at once may arrive in any order. Each log has a cookie of its own."""
     async with command_service(ledger, "memory://") as service:
-        answer = await open_account(service, Cookie=sent)
-        assert answer.headers["set-cookie"].split(";")[0] == f"storied-after={position}"
+        name = cookie_of(service.opening.value.store.identity)
+        answer = await open_account(service, Cookie=sent.format(name))
+        assert answer.headers["set-cookie"].split(";")[0] == f"{name}={position}"
 
 
 async def test_the_cookie_can_be_left_out() -> None:

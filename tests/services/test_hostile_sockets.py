@@ -70,7 +70,7 @@ CASES = {
     "bad wishes": b"GET /tallies/a HTTP/1.1\r\n" + HOST + b"Prefer: wait=1e999, wait=\xff;;;\r\n\r\n",
     "a bad cookie": b"GET /tallies/a HTTP/1.1\r\n"
     + HOST
-    + b"Cookie: storied-after=99999999999999999999; =;;\xff\r\n\r\n",
+    + b"Cookie: storied-after-0abcdef1=99999999999999999999; =;;\xff\r\n\r\n",
     "a bad place in a stream": b"GET /tallies/a HTTP/1.1\r\n"
     + HOST
     + b"Accept: text/event-stream\r\nLast-Event-ID: -1\r\n\r\n",

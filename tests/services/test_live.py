@@ -118,6 +118,13 @@ async def test_who_comes_back_is_told_the_present(url: str) -> None:
             assert (await client.next()).data["reader"] == "r"
 
 
+@pytest.mark.parametrize("target", ["/books/walden", "/books"])
+async def test_who_comes_back_from_a_log_that_is_no_more_is_told_the_present(url: str, target: str) -> None:
+    """A browser sends the last id by itself, also to a store that was replaced, and could never leave it out."""
+    async with stocked(url) as (_, service), listening(service, target, last_event_id="99") as client:
+        assert (await client.next()).id == 5
+
+
 async def test_a_list_is_told_whole_and_then_what_changes(url: str) -> None:
     """A document that changes, one that comes, one that leaves the filter, and one that is gone."""
     async with stocked(url) as (opened, service), listening(service, "/books?reader.null=true&sort=price") as client:
@@ -189,6 +196,16 @@ async def test_questions_are_not_live(url: str) -> None:
     """Who takes nothing but a stream is refused."""
     async with stocked(url) as (_, service):
         assert (await get(service, "/authors/austen/worth", accept="text/event-stream")).status == 406
+        assert (await get(service, "/authors/austen/worth", accept="text/event-stream, */*")).status == 200
+
+
+@pytest.mark.parametrize("target", ["/books/emma", "/books"])
+@pytest.mark.parametrize("accept", ["text/event-stream;q=0", "application/json, text/event-stream;q=0.5"])
+async def test_who_would_rather_not_have_a_stream_is_sent_json(url: str, target: str, accept: str) -> None:
+    """However it says so."""
+    async with stocked(url) as (_, service):
+        answer = await get(service, target, accept=accept)
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
 
 
 async def test_nothing_is_open_in_the_file_between_two_events(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from storied import App, DefinitionError, Event, Fact, Id, OpenApp, View, on
+from storied.services.cookies import cookie_of
 from storied.services.queries import QueryService, query_service
 from storied.services.settings import Settings
 from storied.testing.waiting import eventually
@@ -225,11 +226,16 @@ async def test_pages_are_linked(url: str) -> None:
         ("book=emma", "not-indexed"),
         ("sort=notes", "not-indexed"),
         ("price=cheap", "bad-parameter"),
-        ("price.ge=NaN", "invalid-query"),
+        ("sort=-colour", "not-indexed"),
+        ("price.ge=NaN", "bad-parameter"),
+        ("price=1e999999", "bad-parameter"),
+        ("times=99999999999999999999999", "bad-parameter"),
+        ("lent_at=0001-01-01T00:00:00%2B05:00", "bad-parameter"),
         ("kind=poem", "bad-parameter"),
         ("times=1.5", "bad-parameter"),
         ("published=yesterday", "bad-parameter"),
         ("lent_at.lt=0.5", "bad-parameter"),
+        ("lent_at.lt=2018-W01-1", "bad-parameter"),
         ("price.null=false", "bad-parameter"),
         ("author=a&author=b", "bad-parameter"),
         ("price=3&price.ge=2", "bad-parameter"),
@@ -251,6 +257,30 @@ async def test_what_cannot_be_asked_is_refused(url: str, query: str, code: str) 
     assert (answer.status, answer.json["code"]) == (400, code)
 
 
+@pytest.mark.parametrize(
+    ("query", "parameter", "detail"),
+    [
+        ("notes=x", "notes", "There is no filter by 'notes': it is not indexed. Ask by author, price, kind, reader, "),
+        ("sort=-notes", "sort", "There is no order by 'notes': it is not indexed. Sort by book, author, price, kind, "),
+        ("colour=red", "colour", "The parameter 'colour' means nothing here. There are sort, limit, cursor, at; and "),
+        ("price=dear", "price", "The parameter 'price' cannot be that: 'dear' is not a number."),
+        ("price=NaN", "price", "The parameter 'price' cannot be that: 'NaN' is nothing that this field could be "),
+        ("times=1.5", "times", "The parameter 'times' cannot be that: '1.5' is not a whole number."),
+        ("kind=poem", "kind", "The parameter 'kind' cannot be that: 'poem' is not one of novel, essay."),
+        ("published=x", "published", "The parameter 'published' cannot be that: 'x' is not a day such as 2018-01-01."),
+        ("lent_at=5", "lent_at", "The parameter 'lent_at' cannot be that: '5' is not a time such as "),
+        ("limit=0", "limit", "The parameter 'limit' cannot be that: it is a whole number from 1 to 1000."),
+        ("cursor=abc", None, "this cursor did not come with a page. Start from the first page."),
+    ],
+)
+async def test_a_refusal_speaks_of_the_request(query: str, parameter: str | None, detail: str) -> None:
+    """It names the parameter, and what can be asked instead, in words that need no knowledge of the code."""
+    async with stocked("memory://") as (_, service):
+        answer = (await get(service, f"/books?{query}")).json
+    assert answer["detail"].startswith(detail)
+    assert [one["parameter"] for one in answer.get("errors", ())] == ([parameter] if parameter else [])
+
+
 async def test_a_cursor_of_another_question_is_refused(url: str) -> None:
     """It would give something, but not what was asked for."""
     async with stocked(url) as (_, service):
@@ -267,7 +297,8 @@ async def test_one_reads_what_one_has_written(url: str) -> None:
     async with stocked(url) as (opened, service):
         for number in range(30):
             head = (await opened.record(Lent(book="walden", reader=f"x-{number}"))).position
-            headers = {"Storied-After": str(head)} if number % 2 else {"Cookie": f"a=b; storied-after={head}"}
+            cookie = f"a=b; {cookie_of(opened.store.identity)}={head}; {cookie_of('another')}=999"
+            headers = {"Storied-After": str(head)} if number % 2 else {"Cookie": cookie}
             answers = await asyncio.gather(
                 get(service, "/books/walden", **headers),
                 get(service, f"/books?reader=x-{number}", **headers),
@@ -278,40 +309,108 @@ async def test_one_reads_what_one_has_written(url: str) -> None:
             assert all(int(answer.headers["storied-position"]) >= head for answer in answers)
 
 
-async def test_what_does_not_come_in_time_is_not_made_up(url: str) -> None:
+TARGETS = ("/books/emma", "/books", "/authors/austen/worth")
+
+
+@asynccontextmanager
+async def left_behind(folder: Path) -> AsyncIterator[tuple[OpenApp, QueryService]]:
+    """A library with books, whose views nobody keeps up to date any more: they stand at 5, and the log at 9."""
+    url = f"sqlite:///{folder}/app.db"
+    async with stocked(url):
+        pass
+    async with library.open(url, views=False) as opened:
+        await opened.record(*(Lent(book="emma", reader="r-2") for _ in range(4)))
+        async with query_service(library, url) as service:
+            yield opened, service
+
+
+async def test_what_does_not_come_in_time_is_not_made_up(tmp_path: Path) -> None:
     """503 with the position the view stands at and when to ask again; never an older document instead."""
+    async with left_behind(tmp_path) as (opened, service):
+        for target in TARGETS:
+            for headers in ({"storied_after": "9"}, {"cookie": f"{cookie_of(opened.store.identity)}=9"}):
+                answer = await get(service, target, prefer="wait=0.05", **headers)
+                assert (answer.status, answer.json["type"]) == (503, "urn:storied:problem:not-caught-up")
+                assert (answer.json["wanted"], answer.json["position"]) == (9, 5)
+                assert (answer.headers["storied-position"], answer.headers["retry-after"]) == ("5", "1")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+@pytest.mark.parametrize("after", ["6", "2; log=other"])
+async def test_what_the_log_has_never_reached_is_refused_at_once(url: str, after: str, accept: str) -> None:
+    """A position beyond its head, or of another log: nobody waits for it, and nobody is told to ask again."""
     async with stocked(url) as (_, service):
-        for target in ("/books/emma", "/books", "/authors/austen/worth"):
-            answer = await get(service, target, storied_after="9", prefer="wait=0.05")
-            assert (answer.status, answer.json["type"]) == (503, "urn:storied:problem:not-caught-up")
-            assert (answer.json["wanted"], answer.json["position"]) == (9, 5)
-            assert (answer.headers["storied-position"], answer.headers["retry-after"]) == ("5", "1")
+        for target in (*TARGETS, "/books/emma/history")[: 2 if "stream" in accept else 4]:
+            async with asyncio.timeout(2):
+                answer = await get(service, target, storied_after=after, prefer="wait=30", accept=accept)
+            assert (answer.status, answer.json["code"]) == (412, "unknown-position")
+            assert (answer.json["wanted"], answer.json["position"]) == (int(after[0]), 5)
+            assert answer.headers["storied-position"] == "5"
+            assert "retry-after" not in answer.headers
 
 
-async def test_a_position_of_another_log_is_not_seen(url: str) -> None:
-    """However high the views stand."""
+async def test_what_the_log_has_reached_since_is_not_refused(url: str) -> None:
+    """Its head is asked for anew."""
     async with stocked(url) as (opened, service):
-        own = opened.store.identity
-        assert (await get(service, "/books/emma", storied_after=f"2;log={own}")).status == 200
-        answer = await get(service, "/books/emma", storied_after="2; log=other", prefer="wait=0.05")
-        assert (answer.status, answer.json["position"]) == (503, 0)
+        assert (await get(service, "/books/emma", storied_after="6")).status == 412
+        await opened.record(Returned(book="emma"))
+        assert (await get(service, "/books/emma", storied_after="6")).json["notes"] == ["returned"]
 
 
-async def test_a_cookie_of_a_log_that_is_no_more_is_dropped(url: str) -> None:
+async def test_a_position_of_this_log_by_name_is_seen(url: str) -> None:
+    """As the same position without a name is."""
+    async with stocked(url) as (opened, service):
+        assert (await get(service, "/books/emma", storied_after=f"2;log={opened.store.identity}")).status == 200
+
+
+async def test_without_the_log_an_unknown_position_is_waited_for(tmp_path: Path) -> None:
+    """Nobody can tell whether it will come."""
+    async with stocked(f"sqlite:///{tmp_path}/app.db"):
+        pass
+    (tmp_path / "app.db").unlink()
+    async with query_service(library, f"sqlite:///{tmp_path}/app.db") as service:
+        for after, position in (("9", 5), ("2; log=other", 0)):
+            answer = await get(service, "/books/emma", storied_after=after, prefer="wait=0.05")
+            assert (answer.status, answer.json["position"]) == (503, position)
+
+
+async def test_a_cookie_of_a_log_that_was_restored_shorter_is_dropped(url: str) -> None:
     """The log has never come that far, so nobody can ever read it; the client is told to forget it."""
-    async with stocked(url) as (_, service):
-        answer = await get(service, "/books/emma", cookie="storied-after=99", prefer="wait=0.05")
-        assert answer.status == 200
-        assert "Max-Age=0" in answer.headers["set-cookie"]
+    async with stocked(url) as (opened, service):
+        name = cookie_of(opened.store.identity)
+        for target in TARGETS:
+            async with asyncio.timeout(2):
+                answer = await get(service, target, cookie=f"{name}=99", prefer="wait=30")
+            assert answer.status == 200
+            assert answer.headers["set-cookie"].startswith(f"{name}=; Path=/; Max-Age=0")
+
+
+@pytest.mark.parametrize("log_is_there", [True, False])
+async def test_a_cookie_of_another_log_is_passed_over(tmp_path: Path, log_is_there: bool) -> None:
+    """Another app's on the same host, or that of a store that was replaced; the views know their log without it."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with stocked(url) as (opened, _):
+        own = cookie_of(opened.store.identity)
+    if not log_is_there:
+        (tmp_path / "app.db").unlink()
+    async with query_service(library, url) as service:
+        for target in TARGETS:
+            async with asyncio.timeout(2):
+                answer = await get(service, target, cookie=f"storied-after=99; {cookie_of('another')}=99; {own}=5")
+            assert answer.status == 200
+            assert "set-cookie" not in answer.headers
+            late = await get(service, target, cookie=f"{own}=6", prefer="wait=0.05")
+            assert late.status == (200 if log_is_there else 503)
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "1.5", "1e3", "9" * 19, "1; log="])
 async def test_what_is_no_position_is_refused(value: str) -> None:
     """As a header; a cookie that says nothing is passed over."""
-    async with stocked("memory://") as (_, service):
+    async with stocked("memory://") as (opened, service):
         answer = await get(service, "/books/emma", storied_after=value)
         assert (answer.status, answer.json["code"]) == (400, "bad-header")
-        assert (await get(service, "/books/emma", cookie=f"storied-after={value}")).status == 200
+        cookie = f"{cookie_of(opened.store.identity)}={value}"
+        assert (await get(service, "/books/emma", cookie=cookie)).status == 200
 
 
 # --- alone -------------------------------------------------------------------------------------------

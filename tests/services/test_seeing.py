@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storied import EVERYONE, App, Event, Id, OpenApp, Reader, View, on
+from storied.services.cookies import cookie_of
 from storied.services.identity import ApiKeys, new_key
 from storied.services.queries import QueryService, query_service
 from storied.services.settings import Settings
@@ -300,17 +301,17 @@ async def test_who_may_see_a_history_is_decided_on_the_events_that_it_tells(tmp_
 
 async def test_a_history_is_as_new_as_asked(tmp_path: Path) -> None:
     """It has seen what the log has; what lies beyond, or in another log, is refused, and so is what is no position."""
-    async with behind(tmp_path) as (_, service):
+    async with behind(tmp_path) as (opened, service):
         target = "/orders/anna-1/history"
         assert (await get(service, target, CLERK, storied_after="4")).status == 200
         for after, status, code in (
-            ("5", 503, "not-caught-up"),
-            ("2; log=other", 503, "not-caught-up"),
+            ("5", 412, "unknown-position"),
+            ("2; log=other", 412, "unknown-position"),
             ("soon", 400, "bad-header"),
         ):
             answer = await get(service, target, CLERK, storied_after=after)
             assert (answer.status, answer.json["code"]) == (status, code), after
-        forgotten = await get(service, target, CLERK, cookie="storied-after=99")
+        forgotten = await get(service, target, CLERK, cookie=f"{cookie_of(opened.store.identity)}=99")
         assert (forgotten.status, "Max-Age=0" in forgotten.headers["set-cookie"]) == (200, True)
 
 

@@ -129,3 +129,9 @@ def test_infinite_amounts_stand_at_the_ends() -> None:
     ordered = [Decimal("-Infinity"), Decimal("-1E+4000"), Decimal(0), Decimal("1E+4000"), Decimal("Infinity")]
     assert sorted(ordered, key=decimal_text) == ordered
     assert [from_sort_key(sort_key(amount), Decimal) for amount in ordered] == ordered
+
+
+def test_a_time_that_is_before_the_first_year_in_utc_has_no_order() -> None:
+    """It cannot be written in UTC, and so is refused as every other value without an order."""
+    with pytest.raises(InvalidQuery, match="years 1 to 9999"):
+        sort_key(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))))

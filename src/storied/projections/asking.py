@@ -123,7 +123,7 @@ def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Sca
         sort_key(value)
     except (msgspec.MsgspecError, binascii.Error, ValueError, AttributeError, TypeError, InvalidQuery):
         raise InvalidQuery(
-            "this cursor is not one that find() gave. Start from the first page.", code="bad-cursor"
+            "this cursor did not come with a page. Start from the first page.", code="bad-cursor"
         ) from None
     if asked != _asked(projector, lookup):
         raise InvalidQuery(

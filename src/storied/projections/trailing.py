@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
 from storied.errors import InvalidQuery, ViewFailed
+from storied.projections.milestones import START, Milestone
 from storied.projections.past import stream_query
 from storied.projections.projector import Projector
 from storied.projections.working import apply_steps
@@ -32,6 +33,10 @@ class Trace(msgspec.Struct, frozen=True):
     error: str | None = None
     held: bool = False
 
+    def milestone(self) -> Milestone:
+        """Where the trail may be gone on from, behind this event."""
+        return Milestone(self.record.position, self.record.digest, self.after, self.held, begun=True)
+
 
 def trail_query(projector: Projector, key: str) -> Query | None:
     """The events that the view handles of the entity that the document is about; of all, when tags do not tell.
@@ -52,13 +57,23 @@ def trail_query(projector: Projector, key: str) -> Query | None:
 
 
 async def trail(
-    store: EventStore, projector: Projector, key: str, query: Query, moment: Moment
-) -> AsyncIterator[Trace]:
-    """Each event up to the moment that is in the document's stream, or changed it where its stream is not known."""
+    store: EventStore,
+    projector: Projector,
+    key: str,
+    query: Query,
+    moment: Moment,
+    *,
+    start: Milestone = START,
+    size: int = CHUNK,
+) -> AsyncGenerator[Trace, None]:
+    """Each event up to the moment that is in the document's stream, or changed it where its stream is not known.
+
+    It begins behind *start*, a milestone of this very trail, and reads *size* events at once.
+    """
     by_tag = query is not projector.query
-    stored: dict[str, str] = {}
-    held: set[str] = set()
-    async for page in store.read(query, until=moment.position).pages(CHUNK):
+    stored = {} if start.document is None else {key: start.document}
+    held = {key} if start.held else set()
+    async for page in store.read(query, after=start.position, until=moment.position).pages(size):
         for record in moment.keeps(page.events):
             before, error = stored.get(key), None
             try:

@@ -21,7 +21,10 @@ ANY = (
 SECURED = ("unauthenticated", "forbidden")
 LIMITED = ("too-many-requests",)
 _STORE = ("not-found", "deadline", "store-unavailable", "store-closed")
-_READ = ("bad-query", "bad-header", "unknown-parameter", "bad-parameter", "invalid", "no-log", "no-read-models")
+_READ = (
+    *("bad-query", "bad-header", "unknown-parameter", "bad-parameter", "invalid", "unknown-position"),
+    *("no-log", "no-read-models"),
+)
 _VIEW = ("not-caught-up", "key-parked", "view-failed", "view-rebuilding")
 _COMMAND = (
     "bad-query bad-header not-json invalid-fields invalid disconnected too-slow conflict outdated "
@@ -62,7 +65,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "examples": ['wait=5; views="OrderPage"']},
     },
     "Set-Cookie": {
-        "description": "The cookie `storied-after`, by which a browser reads its own writes.",
+        "description": "The cookie `storied-after-…`, named after the log, by which a browser reads its own writes.",
         "schema": {"type": "string"},
     },
     "Storied-Parked": {
@@ -121,8 +124,8 @@ PROBLEM_SCHEMA: Schema = {
         "idempotency_key": {"type": "string", "description": "The key under which to repeat the request."},
         "view": {"type": "string", "description": "The view that this is about."},
         "key": {"type": "string", "description": "The document that this is about."},
-        "wanted": {**_POSITION, "description": "The position that the view was asked for."},
-        "position": {**_POSITION, "description": "The position at which the view, or the document, is."},
+        "wanted": {**_POSITION, "description": "The position that was asked for."},
+        "position": {**_POSITION, "description": "The position at which the view, the document, or the log is."},
     },
     "required": ["type", "title", "status", "detail", "code"],
 }

@@ -2,75 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from storied.domain.times import At
-from storied.errors import InvalidQuery, KeyParked, NotCaughtUp, RequestRefused, StoreError
+from storied.errors import InvalidQuery, KeyParked, RequestRefused, StoreError
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
-from storied.services.freshness import has_it, patience, seen_by, tag_of
+from storied.projections.texts import TextViews
+from storied.services.accepting import wants_events
+from storied.services.cookies import cookie_of, dropped_cookie, written_by
+from storied.services.freshness import Seen, has_it, patience, seen_by, tag_of
 from storied.services.http import Header, Request, Response
-from storied.services.listing import value_in
+from storied.services.listing import indexed_value_in
 from storied.services.live import sees
 from storied.services.service import Service
-from storied.services.settings import POSITION_COOKIE
+from storied.services.settings import AFTER_HEADER, POSITION_HEADER
 from storied.store.documents import Shown
 from storied.store.port import EventStore
 
-T = TypeVar("T")
 JSON = (b"content-type", b"application/json")
 PRIVATE = (b"cache-control", b"private, no-cache")
-FORGET = f"{POSITION_COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax".encode()
+_heads: WeakKeyDictionary[EventStore, int] = WeakKeyDictionary()
+"""The last heads that were asked for."""
 
 
-def then_of(request: Request, service: Service[Reader], at: At | None = None) -> Then:
-    """When the request is about: the past that it names, or not before what its client has seen."""
+async def then_of(request: Request, service: Service[Reader], at: At | None = None) -> tuple[Then, list[Header]]:
+    """When the request is about: the past that it names, or not before what its client has seen; and further headers.
+
+    Raises `RequestRefused`, with code ``unknown-position`` for what the log, being there, has never reached. A cookie
+    that says so is dropped, and one of another log is passed over.
+    """
     seen = seen_by(request.headers)  # refused when it is not well-formed, even where it does not matter
     if at is not None:
-        return Then(at=at)
-    if seen is None:
-        return Then()
-    return Then(seen.position, None, patience(request.headers, service.settings.wait_limit), seen.log)
+        return Then(at=at), []
+    texts, seconds = service.opening.value.texts, patience(request.headers, service.settings.wait_limit)
+    if seen is not None:
+        log = await log_of(texts)
+        if log is not None:
+            await check_reached(log, seen)
+        return Then(seen.position, None, seconds, seen.log), []
+    written = written_by(request.headers)
+    return await _by_cookie(texts, written, seconds) if written else (Then(), [])
 
 
-async def fresh(
-    request: Request, reader: Reader, then: Then, ask: Callable[[Then], Awaitable[T]]
-) -> tuple[T, list[Header]]:
-    """The answer, and headers to send beside it.
+async def _by_cookie(texts: TextViews, written: Mapping[str, int], seconds: float) -> tuple[Then, list[Header]]:
+    log = await log_of(texts)
+    if log is not None:
+        position = written.get(cookie_of(log.identity))
+        if position is None:
+            return Then(), []
+        if await head_below(log, position) is not None:
+            return Then(), [(b"set-cookie", dropped_cookie(log.identity))]
+        return Then(position, None, seconds, log.identity), []
+    logs = {one.checkpoint.log for one in await texts.documents.editions() if one.live and one.checkpoint.log}
+    if not logs:  # of which log the views will be cannot be told
+        return Then(max(written.values()), None, seconds), []
+    ours = [Then(written[cookie_of(one)], None, seconds, one) for one in logs if cookie_of(one) in written]
+    return (ours[0] if ours else Then()), []
 
-    A cookie may speak of a log that is no more; when the log is there and has never come that far, the cookie is
-    dropped. Raises `NotCaughtUp`.
-    """
+
+async def log_of(texts: TextViews) -> EventStore | None:
+    """The log, if it is there."""
     try:
-        return await ask(then), []
-    except NotCaughtUp as error:
-        seen = seen_by(request.headers)
-        if seen is None or not seen.by_cookie:
-            raise
-        try:
-            head = await (await reader.texts.log()).head()
-        except StoreError:
-            raise error from None
-        if seen.position <= head:
-            raise
-        return await ask(Then()), [(b"set-cookie", FORGET)]
+        return await texts.log()
+    except StoreError:
+        return None
+
+
+async def check_reached(log: EventStore, seen: Seen) -> None:
+    """Passes what the log has reached. Raises `RequestRefused`: waiting would not help."""
+    if seen.log not in (None, log.identity):
+        told, head = "is of another log", await log.head()
+    else:
+        below = await head_below(log, seen.position)
+        if below is None:
+            return
+        told, head = f"lies beyond the log's head, which is {below}", below
+    raise RequestRefused(
+        "unknown-position",
+        f"The position {seen.position} in {AFTER_HEADER} {told}. The store was replaced since, or this is another. "
+        f"Ask without {AFTER_HEADER}, and go on from the {POSITION_HEADER} of the answer.",
+        headers={POSITION_HEADER: str(head)},
+        data={"wanted": seen.position, "position": head},
+    )
+
+
+async def head_below(log: EventStore, position: int) -> int | None:
+    """The log's head, if it is known and below the position; None otherwise."""
+    if _heads.get(log, 0) >= position:  # nearly always: the same is asked for again and again
+        return None
+    try:
+        head = _heads[log] = await log.head()
+    except StoreError:
+        return None
+    return head if head < position else None
 
 
 async def seen_document(
-    request: Request,
-    reader: Reader,
-    projector: Projector,
-    key: str,
-    then: Then,
-    visible: Mapping[str, Any],
-    *,
-    recent: bool = False,
-) -> tuple[Shown, list[Header]]:
-    """The document as of then, for who sees those that are like this, and headers to send beside it.
+    reader: Reader, projector: Projector, key: str, then: Then, visible: Mapping[str, Any], *, recent: bool = False
+) -> Shown:
+    """The document as of then, for who sees those that are like this.
 
     A *recent* one may be as it was some milliseconds ago, where nothing else is asked for.
 
@@ -79,7 +115,7 @@ async def seen_document(
     """
     view, texts = projector.spec.cls, reader.texts
     try:
-        shown, more = await fresh(request, reader, then, lambda then: texts.document(view, key, then, recent=recent))
+        shown = await texts.document(view, key, then, recent=recent)
     except KeyParked:
         if not visible or sees(texts, projector, await texts.document(view, key), visible):
             raise
@@ -87,21 +123,13 @@ async def seen_document(
         raise absent(nothing.position) from None
     if not sees(texts, projector, shown, visible):
         raise absent(shown.position)
-    return shown, more
-
-
-def as_new_as(view: str, store: EventStore, head: int, then: Then) -> None:
-    """Passes when what is read from the log, up to its head, has seen what is asked for. Raises `NotCaughtUp`."""
-    if then.after is not None:
-        stands = head if then.log in (None, store.identity) else 0
-        if then.after > stands:
-            raise NotCaughtUp(view, wanted=then.after, position=stands, timeout=0.0)
+    return shown
 
 
 def fixed_in(request: Request, projector: Projector, names: Iterable[str]) -> dict[str, Any]:
     """What the path says that the document is like, beside its key. Raises `RequestRefused`."""
     hints = projector.spec.hints()
-    return {name: value_in(name, hints[name], request.path_params[name]) for name in names}
+    return {name: indexed_value_in(name, hints[name], request.path_params[name]) for name in names}
 
 
 def answer(request: Request, body: bytes, position: int | None, *more: Header) -> Response:
@@ -129,8 +157,7 @@ def absent(position: int | None = None) -> RequestRefused:
 
 def wants_stream(request: Request) -> bool:
     """Whether the client asks for server-sent events."""
-    accept = request.headers.get("accept")
-    return accept is not None and "text/event-stream" in accept
+    return wants_events(request.headers.get("accept"))
 
 
 def last_event(request: Request) -> int | None:
@@ -150,12 +177,18 @@ def check_key_of(key: str) -> str:
     return key
 
 
-def stream_then(request: Request, service: Service[Reader], last: int | None) -> Then:
-    """From when a stream begins: not before what its client has seen by any account."""
-    then = then_of(request, service)
+async def stream_then(request: Request, service: Service[Reader], last: int | None) -> tuple[Then, list[Header]]:
+    """From when a stream begins: not before what its client has seen by any account; and further headers.
+
+    An event of a log that is no more is passed over: a browser that comes back by itself could not leave it out.
+    """
+    then, more = await then_of(request, service)
     if last is None or (then.after is not None and then.after >= last):
-        return then
-    return Then(last, None, patience(request.headers, service.settings.wait_limit))
+        return then, more
+    log = await log_of(service.opening.value.texts)
+    if log is not None and await head_below(log, last) is not None:
+        return then, more
+    return Then(last, None, patience(request.headers, service.settings.wait_limit)), more
 
 
 def no_past(at: At | None) -> None:

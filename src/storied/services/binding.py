@@ -31,6 +31,7 @@ from storied.services.faults import (
 from storied.services.flat import Flat, path_type
 from storied.services.http import Request
 from storied.services.routing import Template
+from storied.services.spelling import value_of
 from storied.store.checks import check_json
 
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
@@ -230,7 +231,7 @@ def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
 def _converted(text: str, wanted: Any, *, parameter: str | None = None, header: str | None = None) -> Any:
     """The value that the text of a path or a header stands for."""
     try:
-        return msgspec.convert(text, wanted, strict=False)
+        return value_of(text, wanted)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
         fault = fault_of(error, ())
         raise Unfit([Fault(fault.detail, parameter=parameter, header=header)]) from None

@@ -21,6 +21,7 @@ from storied.opened import OpenApp
 from storied.services.awaiting import wait_for_views
 from storied.services.binding import Binding
 from storied.services.changes import Changed, Told
+from storied.services.cookies import kept_cookie
 from storied.services.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health
@@ -29,11 +30,10 @@ from storied.services.members import key_of_member
 from storied.services.preconditions import SAID, command_id_of, said_by
 from storied.services.routing import Router, parse_template
 from storied.services.service import Opening, Service
-from storied.services.settings import POSITION_COOKIE, POSITION_HEADER, Settings
+from storied.services.settings import POSITION_HEADER, Settings
 from storied.store.records import Receipt
 
 COMMAND_METHODS = ("POST", "PUT", "PATCH", "DELETE")
-COOKIE_SECONDS = 24 * 60 * 60
 
 _POSITION = POSITION_HEADER.lower().encode()
 _JSON = (b"content-type", b"application/json")
@@ -138,23 +138,13 @@ class CommandEndpoint:
         position = b"%d" % receipt.position
         headers: list[Header] = [_JSON, _NO_STORE, (_POSITION, position), (b"etag", b'"%b"' % position)]
         if self.service.settings.position_cookie:
-            headers.append((b"set-cookie", position_cookie(request, receipt.position).encode()))
+            log = self.service.opening.value.store.identity
+            headers.append((b"set-cookie", kept_cookie(request, log, receipt.position)))
         if self._key and receipt.count:
             parts = (*self.binding.template.filled(request.path_params), str(getattr(command, self._key)))
             root = quote(request.root)
             headers.append((b"location", (root + "".join("/" + quote(part, safe="") for part in parts)).encode()))
         return headers
-
-
-def position_cookie(request: Request, position: int) -> str:
-    """The cookie that lets a browser read what it wrote. It never goes back, in whatever order answers arrive."""
-    given = request.headers.get("cookie")
-    for cookie in given.split(";") if given else ():
-        name, _, value = cookie.strip().partition("=")
-        if name == POSITION_COOKIE and value.isascii() and value.isdecimal() and len(value) <= 18:
-            position = max(position, int(value))
-    secure = "; Secure" if request.scope.get("scheme") == "https" else ""
-    return f"{POSITION_COOKIE}={position}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}"
 
 
 async def _performed(shop: OpenApp, command: Command, asked: Asked) -> tuple[Receipt, list[Told]]:

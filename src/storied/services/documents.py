@@ -12,7 +12,6 @@ from storied.domain.views import View, view_spec
 from storied.errors import KeyParked
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
-from storied.projections.serving import Then
 from storied.services.asking import (
     absent,
     answer,
@@ -26,17 +25,11 @@ from storied.services.asking import (
     wants_stream,
 )
 from storied.services.freshness import moment_in
-from storied.services.http import Answer, Header, Request, Stream
+from storied.services.http import Answer, Request, Stream
 from storied.services.listing import once, unknown_parameter
-from storied.services.live import DocumentTelling, stream
+from storied.services.live import STREAM_HEADERS, DocumentTelling, stream
 from storied.services.routing import Template
 from storied.services.service import Service
-
-STREAM_HEADERS: list[Header] = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-]
 
 
 class DocumentEndpoint:
@@ -53,9 +46,9 @@ class DocumentEndpoint:
         key, at, visible = self.asked(request)
         if wants_stream(request):
             return await self._stream(request, key, at, visible)
-        then = then_of(request, self.service, at)
+        then, more = await then_of(request, self.service, at)
         reader = self.service.opening.value
-        shown, more = await seen_document(request, reader, self.projector, key, then, visible, recent=True)
+        shown = await seen_document(reader, self.projector, key, then, visible, recent=True)
         if shown.document is None:
             raise absent(shown.position)
         if shown.held is not None:
@@ -78,13 +71,10 @@ class DocumentEndpoint:
     async def _stream(self, request: Request, key: str, at: At | None, visible: Mapping[str, Any]) -> Stream:
         no_past(at)
         reader = self.service.opening.value
-        last, headers = last_event(request), list(STREAM_HEADERS)
-        then = stream_then(request, self.service, last)
+        last = last_event(request)
+        then, more = await stream_then(request, self.service, last)
         if last is None:  # who has been here before is told that the document is gone
             with suppress(KeyParked):  # which a stream tells by itself
-                _, more = await seen_document(request, reader, self.projector, key, then, visible)
-                if more:  # what the client had seen is of a log that is no more
-                    then = Then()
-                    headers += more
+                await seen_document(reader, self.projector, key, then, visible)
         telling = DocumentTelling(reader.texts, self.projector, key, visible)
-        return Stream(200, stream(reader.texts, self.projector, telling, then), headers)
+        return Stream(200, stream(reader.texts, self.projector, telling, then), [*STREAM_HEADERS, *more])

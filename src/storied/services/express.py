@@ -114,7 +114,9 @@ class Express:
     def _proves_plain(self, headers: tuple[tuple[bytes, bytes], ...], scope: Scope, receive: Receive) -> bool:
         """Whether headers that were not seen before are plain: by the same gate that all others pass."""
         table = dict(headers)
-        if not table.keys().isdisjoint(OUT_OF_THE_ORDINARY) or b"text/event-stream" in table.get(b"accept", b""):
+        if not table.keys().isdisjoint(OUT_OF_THE_ORDINARY):
+            return False
+        if any(name == b"accept" and b"event-stream" in value.lower() for name, value in headers):
             return False
         try:
             self._gate.guard(Request(scope, receive))

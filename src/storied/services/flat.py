@@ -13,6 +13,7 @@ import msgspec
 
 from storied.domain.commands import Command
 from storied.domain.tags import Id
+from storied.services.spelling import value_of
 from storied.store.checks import check_json
 
 _MISSING = object()
@@ -51,7 +52,7 @@ class Flat:
                 return None
             for name, parameter, wanted in self._parameters:
                 text = path[parameter]
-                values[name] = text if wanted is str else msgspec.convert(text, wanted, strict=False)
+                values[name] = text if wanted is str else value_of(text, wanted)
             return self._command(**values)
         except Exception:  # whatever it is, the closer look tells the client
             return None

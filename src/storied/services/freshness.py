@@ -14,41 +14,34 @@ from storied.errors import RequestRefused
 from storied.projections.serving import WAIT_SECONDS
 from storied.services.http import Headers
 from storied.services.preconditions import wish
-from storied.services.settings import AFTER_HEADER, POSITION_COOKIE
+from storied.services.settings import AFTER_HEADER
 
 _SEEN = re.compile(r"(\d{1,18})(?:;\s*log=([0-9A-Za-z-]{1,64}))?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE = re.compile(r"[ +](\d\d:?\d\d)$")
 _TAGS = re.compile(r'\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What a client has seen or written already: a position, of the log `log` where it says which."""
+    """What a client has seen already: a position, of the log `log` where it says which."""
 
     position: int
     log: str | None = None
-    by_cookie: bool = False
 
 
 def seen_by(headers: Headers) -> Seen | None:
-    """What ``Storied-After`` says, else the cookie that an answer to a command set.
-
-    Raises `RequestRefused` with code ``bad-header``; a cookie that says nothing is passed over.
-    """
+    """What ``Storied-After`` says. Raises `RequestRefused` with code ``bad-header``."""
     text = headers.get(AFTER_HEADER)
-    if text is not None:
-        found = _SEEN.fullmatch(text)
-        if found is None:
-            raise RequestRefused(
-                "bad-header",
-                f"{AFTER_HEADER} takes a position, such as 17: what Storied-Position told you.",
-                data={"errors": [{"header": AFTER_HEADER, "detail": "not a position"}]},
-            )
-        return Seen(int(found[1]), found[2])
-    for cookie in (headers.get("cookie") or "").split(";"):
-        name, _, value = cookie.strip().partition("=")
-        if name == POSITION_COOKIE and value.isascii() and value.isdecimal() and len(value) <= 18:
-            return Seen(int(value), by_cookie=True)
-    return None
+    if text is None:
+        return None
+    found = _SEEN.fullmatch(text)
+    if found is None:
+        raise RequestRefused(
+            "bad-header",
+            f"{AFTER_HEADER} takes a position, such as 17: what Storied-Position told you.",
+            data={"errors": [{"header": AFTER_HEADER, "detail": "not a position"}]},
+        )
+    return Seen(int(found[1]), found[2])
 
 
 def patience(headers: Headers, limit: float) -> float:
@@ -74,7 +67,7 @@ def moment_in(text: str) -> At:
 def time_in(text: str) -> datetime | None:
     """The time that the text writes; a day alone is its beginning in UTC. A plus that came as a blank is mended."""
     try:
-        if len(text) == 10:
+        if _DAY.fullmatch(text):
             return datetime.fromisoformat(text).replace(tzinfo=UTC)
         return msgspec.convert(_ZONE.sub(r"+\1", text), datetime)
     except ValueError:

@@ -7,14 +7,16 @@ as if it were not there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from storied.projections.asking import meets
+from storied.projections.milestones import START, Milestone, Milestones, Way
 from storied.projections.projector import Projector
-from storied.projections.trailing import Trace, trail, trail_query
+from storied.projections.trailing import CHUNK, Trace, trail, trail_query
 from storied.services.differing import Difference, differences
 from storied.store.moments import Moment
 from storied.store.port import EventStore
@@ -53,34 +55,67 @@ class Visible(msgspec.Struct, frozen=True):
     at_the_end: Mapping[str, Any]
     at_each: Mapping[str, Any]
 
+    @property
+    def to_all(self) -> bool:
+        """Whether it may be like anything."""
+        return not (self.at_the_end or self.at_each)
 
-async def history_page(
-    store: EventStore, projector: Projector, key: str, moment: Moment, visible: Visible, *, beyond: int, limit: int
-) -> HistoryPage:
-    """At most *limit* entries beyond a position, up to the moment, of a document that is visible then."""
-    page = HistoryPage()
-    query = trail_query(projector, key)
-    if query is None:
-        return page
-    document: str | None = None
-    async for trace in trail(store, projector, key, query, moment):
-        if visible.at_each and trace.held:
-            break  # whose the document is from here on cannot be told
-        document, shown = trace.after, within(projector, trace, visible.at_each)
-        if shown is None:
-            continue
-        page.seen = True
-        if shown.record.position <= beyond or page.cursor is not None:
-            continue
-        if len(page.entries) < limit:
-            page.entries.append(entry_of(shown))
-            continue
-        page.cursor = page.entries[-1].position
-        if not (visible.at_the_end or visible.at_each):
+
+class Histories:
+    """The histories of one view's documents, in pages; one that goes on behind another begins where that ended."""
+
+    def __init__(self, projector: Projector, milestones: Milestones) -> None:
+        self._projector, self._milestones = projector, milestones
+
+    async def page(
+        self, store: EventStore, key: str, moment: Moment, visible: Visible, *, beyond: int, limit: int
+    ) -> HistoryPage:
+        """At most *limit* entries beyond a position, up to the moment, of a document that is visible then."""
+        projector, page = self._projector, HistoryPage()
+        query = trail_query(projector, key)
+        if query is None:
             return page
-    for wanted in (visible.at_the_end, visible.at_each):
-        page.seen = page.seen and (not wanted or is_like(projector, document, wanted))
-    return page
+        way = Way(store.identity, projector.name, key, moment.occurred)
+        start = reached = end = await self._milestones.last(store, way, min(beyond, moment.position))
+        size = min(CHUNK, limit + 1) if start.position == beyond else CHUNK
+        async with aclosing(trail(store, projector, key, query, moment, start=start, size=size)) as traces:
+            async for trace in traces:
+                if visible.at_each and trace.held:
+                    break  # whose the document is from here on cannot be told
+                reached, shown = trace.milestone(), within(projector, trace, visible.at_each)
+                if shown is None or shown.record.position <= beyond:
+                    continue
+                if len(page.entries) == limit:
+                    page.cursor = end.position
+                    self._milestones.keep(way, end)
+                    break
+                page.entries.append(entry_of(shown))
+                end = reached
+        page.seen = reached.begun if visible.to_all else await self.shows(store, key, moment, visible, start=reached)
+        return page
+
+    async def shows(
+        self, store: EventStore, key: str, moment: Moment, visible: Visible, *, start: Milestone = START
+    ) -> bool:
+        """Whether the document is visible at the moment; *start* is a milestone to go on from, if none is further."""
+        query = trail_query(self._projector, key)
+        if query is None:
+            return False
+        way = Way(store.identity, self._projector.name, key, moment.occurred)
+        reached = await self._milestones.last(store, way, moment.position)
+        if reached.position < start.position:
+            reached = start
+        if reached.position < moment.position:
+            async for trace in trail(store, self._projector, key, query, moment, start=reached):
+                reached = trace.milestone()
+            [last] = await store.read(after=moment.position - 1, until=moment.position).list()
+            reached = msgspec.structs.replace(reached, position=last.position, digest=last.digest)
+            self._milestones.keep(way, reached)
+        return all(
+            is_like(self._projector, reached.document, wanted)
+            for wanted in (visible.at_the_end, visible.at_each)
+            if wanted
+        )
 
 
 def within(projector: Projector, trace: Trace, wanted: Mapping[str, Any]) -> Trace | None:

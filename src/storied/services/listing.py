@@ -17,11 +17,12 @@ import msgspec
 
 from storied.domain.showing import shown
 from storied.domain.times import At
-from storied.errors import NotIndexed, RequestRefused
+from storied.errors import InvalidQuery, RequestRefused
 from storied.projections.asking import Range
-from storied.projections.comparing import value_kinds
+from storied.projections.comparing import comparable, value_kinds
 from storied.projections.projector import Projector
 from storied.services.freshness import moment_in, time_in
+from storied.services.spelling import names_of, value_of
 from storied.store.documents import Hit
 
 LIMIT = 100
@@ -43,7 +44,7 @@ class Listing(msgspec.Struct):
 
 
 def listing(projector: Projector, pairs: Pairs, most: int) -> Listing:
-    """What the query string asks for. Raises `RequestRefused` for what it cannot, naming what it can, and `NotIndexed`.
+    """What the query string asks for. Raises `RequestRefused` for what it cannot, naming what it can.
 
     *most* is the largest page there is.
     """
@@ -51,20 +52,20 @@ def listing(projector: Projector, pairs: Pairs, most: int) -> Listing:
     bounds: dict[str, dict[str, Any]] = {}
     for name, text in once(pairs).items():
         if name in OWN:
-            _set_own(asked, name, text, most)
+            _set_own(projector, asked, name, text, most)
             continue
         field, _, operator = name.partition(".")
         operator = operator or "eq"
         hint = _hint(projector, name, field, operator)
         if operator in BOUNDS:
-            bounds.setdefault(field, {})[operator] = value_in(name, hint, text)
+            bounds.setdefault(field, {})[operator] = indexed_value_in(name, hint, text)
         elif field in asked.where:
             raise bad_parameter(name, f"{field} is given twice")
         elif operator == "null":
             _check_true(name, text)
             asked.where[field] = None
         else:
-            asked.where[field] = value_in(name, hint, text)
+            asked.where[field] = indexed_value_in(name, hint, text)
     for field, given in bounds.items():
         if field in asked.where:
             raise bad_parameter(field, "a value and a bound of the same field do not go together")
@@ -88,6 +89,16 @@ def allowed(projector: Projector) -> list[str]:
     return [*OWN, *columns, *(f"{field}.{operator}" for field in columns for operator in OPERATORS)]
 
 
+def indexed_value_in(name: str, hint: Any, text: str) -> Any:
+    """The value that an indexed field is compared with. Raises `RequestRefused`."""
+    value = value_in(name, hint, text)
+    try:
+        comparable(name, hint, value)
+    except InvalidQuery:
+        raise bad_parameter(name, f"{shown(text)} is nothing that this field could be compared with") from None
+    return value
+
+
 def value_in(name: str, hint: Any, text: str) -> Any:
     """The value that a field of this type has where the text says so. Raises `RequestRefused`."""
     known = [kind for kind in value_kinds(hint) if kind is not types.NoneType]
@@ -100,10 +111,9 @@ def value_in(name: str, hint: Any, text: str) -> Any:
     if str in kinds or Any in kinds:
         return text
     try:
-        return msgspec.convert(text, Union[tuple(kinds)], strict=False)  # noqa: UP007 - made of a list
+        return value_of(text, Union[tuple(kinds)])  # noqa: UP007 - made of a list
     except (msgspec.ValidationError, TypeError, ValueError, OverflowError):
-        names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in known)
-        raise bad_parameter(name, f"{shown(text)} is not {names}") from None
+        raise bad_parameter(name, f"{shown(text)} is not {names_of(known)}") from None
 
 
 def unknown_parameter(name: str, known: Sequence[str]) -> RequestRefused:
@@ -127,7 +137,7 @@ def bad_parameter(name: str, detail: str) -> RequestRefused:
 def number_in(name: str, text: str, least: int, most: int) -> int:
     """The whole number from *least* to *most* that the text says. Raises `RequestRefused`."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 18 and least <= int(text) <= most):
-        raise bad_parameter(name, f"it goes from {least} to {most}")
+        raise bad_parameter(name, f"it is a whole number from {least} to {most}")
     return int(text)
 
 
@@ -142,10 +152,12 @@ def next_link(pairs: Pairs, cursor: str) -> bytes:
     return b'<?%b>; rel="next"' % urlencode(parameters).encode()
 
 
-def _set_own(asked: Listing, name: str, text: str, most: int) -> None:
+def _set_own(projector: Projector, asked: Listing, name: str, text: str, most: int) -> None:
     match name:
         case "sort":
-            asked.sort = text
+            if text.removeprefix("-") not in ("", projector.spec.key, *projector.table.columns):
+                raise _not_indexed(projector, name, f"There is no order by {shown(text.removeprefix('-'))}")
+            asked.sort = text or None
         case "limit":
             asked.limit = number_in(name, text, 1, most)
         case "cursor":
@@ -157,10 +169,34 @@ def _set_own(asked: Listing, name: str, text: str, most: int) -> None:
 def _hint(projector: Projector, name: str, field: str, operator: str) -> Any:
     hints: Mapping[str, Any] = projector.spec.hints()
     if field not in hints or operator not in OPERATORS:
-        raise unknown_parameter(name, allowed(projector))
+        raise RequestRefused(
+            "unknown-parameter",
+            f"The parameter {shown(name)} means nothing here. There are {', '.join(OWN)}{_filters(projector)}.",
+            data={"errors": [{"parameter": name[:200], "detail": "unknown"}], "allowed": allowed(projector)},
+        )
     if field not in projector.table.columns:
-        raise NotIndexed(projector.name, field, projector.table.columns)
+        raise _not_indexed(projector, name, f"There is no filter by {shown(field)}")
     return hints[field]
+
+
+def _not_indexed(projector: Projector, name: str, told: str) -> RequestRefused:
+    columns = projector.table.columns
+    if name == "sort":
+        may = [projector.spec.key, *(column for column in columns if column != projector.spec.key)]
+        advice = f"Sort by {', '.join(may)}, with a minus for the largest first"
+        names = [f"{sign}{field}" for field in may for sign in ("", "-")]
+    else:
+        advice, names = f"Ask by {', '.join(columns)}" if columns else "This list takes no filters", list(columns)
+    detail = "it is not indexed"
+    data = {"errors": [{"parameter": name[:200], "detail": detail}], "allowed": names}
+    return RequestRefused("not-indexed", f"{told}: {detail}. {advice}.", data=data)
+
+
+def _filters(projector: Projector) -> str:
+    """What a list can be filtered by, as the end of a sentence about its parameters."""
+    columns = projector.table.columns
+    more = ", ".join(f".{operator}" for operator in OPERATORS)
+    return f"; and {', '.join(columns)}, each also with {more}" if columns else ""
 
 
 def _check_true(name: str, text: str) -> None:

@@ -13,17 +13,13 @@ from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
 from storied.projections.texts import Texts
-from storied.services.asking import answer, fresh, last_event, no_past, stream_then, then_of, wants_stream
-from storied.services.documents import STREAM_HEADERS
+from storied.services.asking import answer, last_event, no_past, stream_then, then_of, wants_stream
 from storied.services.http import Answer, Request, Stream
-from storied.services.listing import Listing, array_of, listing, next_link, value_in
-from storied.services.live import ListTelling, stream
+from storied.services.listing import Listing, array_of, indexed_value_in, listing, next_link
+from storied.services.live import STREAM_HEADERS, ListTelling, stream
 from storied.services.routing import Template
 from storied.services.service import Service
 from storied.store.documents import Hit
-
-MOST_PARKED = 20
-"""Parked keys that one header names."""
 
 
 class ListEndpoint:
@@ -38,14 +34,13 @@ class ListEndpoint:
         visible = dict(self.app.access.visible(request.principal, self.view))
         asked = listing(self.projector, request.query, self.service.settings.page_limit)
         for name in self.template.parameters:
-            value = value_in(name, self.projector.spec.hints()[name], request.path_params[name])
+            value = indexed_value_in(name, self.projector.spec.hints()[name], request.path_params[name])
             if visible.setdefault(name, value) != value:
                 visible[self.projector.spec.key] = ""  # what the path asks for is nothing that this client may see
         if wants_stream(request):
-            return self._stream(request, asked, visible)
-        reader = self.service.opening.value
-        then = then_of(request, self.service, asked.at)
-        page, more = await fresh(request, reader, then, lambda then: self.page(asked, visible, then))
+            return await self._stream(request, asked, visible)
+        then, more = await then_of(request, self.service, asked.at)
+        page = await self.page(asked, visible, then)
         if page.cursor is not None:
             more.append((b"link", next_link(request.query, page.cursor)))
         return answer(request, array_of(page.hits), page.position, *more)
@@ -72,11 +67,11 @@ class ListEndpoint:
                 hits = [Hit(str(key), shown.document.decode())]
         return Texts(hits, None, shown.position)
 
-    def _stream(self, request: Request, asked: Listing, visible: Mapping[str, Any]) -> Stream:
+    async def _stream(self, request: Request, asked: Listing, visible: Mapping[str, Any]) -> Stream:
         no_past(asked.at)
         if asked.cursor is not None:
             raise InvalidQuery("a stream tells the first page of a list. Leave cursor= out, and give a limit=.")
         texts = self.service.opening.value.texts
         telling = ListTelling(lambda then: self.page(asked, visible, then))
-        then = stream_then(request, self.service, last_event(request))
-        return Stream(200, stream(texts, self.projector, telling, then), list(STREAM_HEADERS))
+        then, more = await stream_then(request, self.service, last_event(request))
+        return Stream(200, stream(texts, self.projector, telling, then), [*STREAM_HEADERS, *more])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,6 +21,7 @@ from storied.projections.projector import Projector
 from storied.projections.serving import Then
 from storied.projections.standings import NOWHERE, Standing
 from storied.projections.texts import Texts, TextViews
+from storied.services.http import Header
 from storied.services.problems import problem_of
 from storied.store.documents import Shown
 
@@ -29,6 +30,11 @@ HEARTBEAT_SECONDS = 15.0
 RETRY_SECONDS = 0.5
 RETRY = b"retry: 1000\n\n"
 ALIVE = b": alive\n\n"
+STREAM_HEADERS: list[Header] = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
 
 
 class State(msgspec.Struct):
@@ -40,15 +46,15 @@ class State(msgspec.Struct):
     detail: str = ""
 
 
-class Telling:
+class Telling(Protocol):
     """What was told to one client of one document, or of one list; `tell` says what is to be told next."""
 
     async def tell(self, then: Then) -> State:
         """The state as of then, and what it differs in from what was told. Raises as reading does."""
-        raise AssertionError("a document or a list says what it tells")
+        ...
 
 
-class DocumentTelling(Telling):
+class DocumentTelling:
     """One document: whole when it is new to the client or has changed, and that it is gone."""
 
     def __init__(self, texts: TextViews, projector: Projector, key: str, visible: Mapping[str, Any]) -> None:
@@ -71,7 +77,7 @@ class DocumentTelling(Telling):
         return State(messages, shown.position)
 
 
-class ListTelling(Telling):
+class ListTelling:
     """One list: whole at first, then each document of it that is new or has changed, and each that has left it."""
 
     def __init__(self, ask: Callable[[Then], Awaitable[Texts]]) -> None:

@@ -52,6 +52,7 @@ BY_CODE = {
         Problem(type="bad-origin", status=403, title="The page that sent this is not one of ours"),
         Problem(type="unknown-parameter", status=400, title="A parameter means nothing here"),
         Problem(type="bad-parameter", status=400, title="A parameter's value cannot be"),
+        Problem(type="not-indexed", status=400, title="The view has no index for this"),
         Problem(type="no-history", status=400, title="The view has no history"),
         Problem(type="not-found", status=404, title="There is nothing here"),
         Problem(type="method-not-allowed", status=405, title="This path does not take the method"),
@@ -117,7 +118,6 @@ BY_CLASS: dict[type[BaseException], Problem] = {
         detail="Nothing was stored. Take a new key for a new request; repeat the same to get its first answer.",
     ),
     errors.InvalidInput: Problem(type="invalid", status=400, title="This cannot be stored or asked"),
-    errors.NotIndexed: Problem(type="not-indexed", status=400, title="The view has no index for this"),
     errors.NotCaughtUp: Problem(
         type="not-caught-up",
         status=503,

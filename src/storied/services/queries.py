@@ -14,6 +14,7 @@ from storied.domain.access import HistoryOf, Subject
 from storied.domain.views import View, view_spec
 from storied.errors import DefinitionError
 from storied.opened import OpenApp
+from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.services.description import add_description
@@ -78,13 +79,14 @@ def query_service(
     service = QueryService(Router(), Opening(lambda: _opened(app, where, express)), settings, gate, express)
     routes: list[tuple[Template, Endpoint, Subject]] = []
     histories: list[tuple[Template, Endpoint, Subject]] = []
+    milestones = Milestones()
     for view in app.views.values():
         for text in app.routes.get(view, ()):
             template = parse_template(text, ("GET",))
             if is_of_one(view, template):
                 routes.append((template, DocumentEndpoint(service, app, view, template), view))
                 below = parse_template(f"{text.rstrip('/')}/history", ("GET",))
-                histories.append((below, HistoryEndpoint(service, app, view, template), HistoryOf(view)))
+                histories.append((below, HistoryEndpoint(service, app, view, template, milestones), HistoryOf(view)))
             else:
                 routes.append((template, ListEndpoint(service, app, view, template), view))
     for query in app.queries.values():

@@ -10,8 +10,8 @@ from storied.domain.queries import QueryFunction
 from storied.domain.times import At
 from storied.errors import RequestRefused
 from storied.projections.reader import Reader
-from storied.projections.serving import Then
-from storied.services.asking import absent, answer, encoded, fresh, then_of, wants_stream
+from storied.services.accepting import takes_json
+from storied.services.asking import absent, answer, encoded, then_of, wants_stream
 from storied.services.freshness import moment_in
 from storied.services.http import Request, Response
 from storied.services.listing import bad_parameter, once, unknown_parameter, value_in
@@ -29,19 +29,15 @@ class QuestionEndpoint:
     async def __call__(self, request: Request) -> Response:
         """What the function returns; None is what is not there. Raises what the table of problems has."""
         self.app.access.check(request.principal, self.query.function)
-        if wants_stream(request) and "application/json" not in (request.headers.get("accept") or ""):
+        if wants_stream(request) and not takes_json(request.headers.get("accept")):
             raise RequestRefused("not-acceptable", "Queries are not live. Ask for application/json.")
         arguments, at = self._bound(request)
-        reader = self.service.opening.value
-
-        async def ask(then: Then) -> tuple[Any, int | None]:
-            asked = reader.then(then)
-            return await self.query.ask(asked, arguments), asked.position
-
-        (result, position), more = await fresh(request, reader, then_of(request, self.service, at), ask)
+        then, more = await then_of(request, self.service, at)
+        reader = self.service.opening.value.then(then)
+        result = await self.query.ask(reader, arguments)
         if result is None:
-            raise absent(position)
-        return answer(request, encoded(result), position, *more)
+            raise absent(reader.position)
+        return answer(request, encoded(result), reader.position, *more)
 
     def _bound(self, request: Request) -> tuple[dict[str, Any], At | None]:
         arguments: dict[str, Any] = {}

@@ -11,8 +11,6 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names under which a machine reaches itself."""
 POSITION_HEADER = "Storied-Position"
 AFTER_HEADER = "Storied-After"
-POSITION_COOKIE = "storied-after"
-"""The cookie that says up to where its browser has written."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,17 +5,18 @@ from __future__ import annotations
 from storied.app import App
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
+from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
-from storied.projections.serving import Then
-from storied.services.asking import absent, answer, as_new_as, check_key_of, encoded, fixed_in, fresh, then_of
+from storied.services.asking import absent, answer, check_key_of, encoded, fixed_in, then_of
 from storied.services.freshness import moment_in
-from storied.services.history import HistoryPage, Visible, history_page
+from storied.services.history import Histories, HistoryPage, Visible
 from storied.services.http import Request, Response
 from storied.services.listing import LIMIT, next_link, number_in, once, unknown_parameter
 from storied.services.routing import Template
 from storied.services.service import Service
 from storied.store.moments import Moment
+from storied.store.port import EventStore
 
 PARAMETERS = ("limit", "cursor", "at")
 
@@ -23,9 +24,12 @@ PARAMETERS = ("limit", "cursor", "at")
 class HistoryEndpoint:
     """What answers ``GET /orders/{order}/history``."""
 
-    def __init__(self, service: Service[Reader], app: App, view: type[View], template: Template) -> None:
+    def __init__(
+        self, service: Service[Reader], app: App, view: type[View], template: Template, milestones: Milestones
+    ) -> None:
         self.service, self.app, self.view = service, app, view
         self.projector = Projector(view_spec(view))
+        self.histories = Histories(self.projector, milestones)
         self.key = self.projector.spec.key
         self.fixed = tuple(name for name in template.parameters if name != self.key)
 
@@ -35,26 +39,25 @@ class HistoryEndpoint:
         key = check_key_of(request.path_params[self.key])
         limit, beyond, at = self._asked(request)
         visible = Visible(fixed_in(request, self.projector, self.fixed), where)
-        reader = self.service.opening.value
-
-        async def ask(then: Then) -> tuple[HistoryPage, int]:
-            """Reads the log alone: what may be seen is decided on the very events that are told."""
-            store = await reader.texts.log()
-            head = await store.head()
-            as_new_as(self.projector.name, store, head, then)
-            now = Moment(head)
-            until = now if then.at is None else await reader.texts.past.moment(store, then.at)
-            page = await history_page(store, self.projector, key, until, visible, beyond=beyond, limit=limit)
-            if page.seen and where and until != now:  # the past of what one may see now
-                page.seen = (await history_page(store, self.projector, key, now, visible, beyond=head, limit=1)).seen
-            return page, until.position
-
-        (page, position), more = await fresh(request, reader, then_of(request, self.service, at), ask)
+        store = await self.service.opening.value.texts.log()
+        _, more = await then_of(request, self.service, at)  # the log that is read has reached what it is asked for
+        page, position = await self._read(store, key, at, visible, beyond=beyond, limit=limit)
         if not page.seen:
             raise absent(position)
         if page.cursor is not None:
             more.append((b"link", next_link(request.query, str(page.cursor))))
         return answer(request, encoded(page.entries), position, *more)
+
+    async def _read(
+        self, store: EventStore, key: str, at: At | None, visible: Visible, *, beyond: int, limit: int
+    ) -> tuple[HistoryPage, int]:
+        """Reads the log alone: what may be seen is decided on the very events that are told."""
+        now = Moment(await store.head())
+        until = now if at is None else await self.service.opening.value.texts.past.moment(store, at)
+        page = await self.histories.page(store, key, until, visible, beyond=beyond, limit=limit)
+        if page.seen and visible.at_each and until != now:  # the past of what one may see now
+            page.seen = await self.histories.shows(store, key, now, visible)
+        return page, until.position
 
     def _asked(self, request: Request) -> tuple[int, int, At | None]:
         most = self.service.settings.page_limit

@@ -36,7 +36,10 @@ def sort_key(value: object) -> Scalar:
     if isinstance(value, Enum):
         return sort_key(value.value)
     if isinstance(value, datetime):
-        aware = value.astimezone(UTC) if value.tzinfo is not None else value
+        try:
+            aware = value.astimezone(UTC) if value.tzinfo is not None else value
+        except OverflowError:
+            raise InvalidQuery(f"{value} is not in the years 1 to 9999 in UTC. Index a time that is.") from None
         return aware.replace(tzinfo=None).isoformat(timespec="microseconds")
     if isinstance(value, date):
         return value.isoformat()

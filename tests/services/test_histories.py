@@ -1,0 +1,109 @@
+"""Histories page by page: exact from wherever they are gone on with, and no dearer than what they tell."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storied import OpenApp
+from storied.services.queries import QueryService, query_service
+from storied.store.query import Query
+from storied.store.reading import Page, Span
+from tests.services.asgi import ask
+from tests.services.library import Bought, Lent, Returned, Sold, Stained, library
+
+PLAIN, NARROWED = "/books/emma/history", "/authors/austen/books/emma/history"
+
+
+@asynccontextmanager
+async def lent_often(url: str, times: int) -> AsyncIterator[tuple[OpenApp, QueryService]]:
+    """A book with a long history, beside another."""
+    async with library.open(url, views=False) as opened:
+        await opened.record(*(Bought(book=book, author="austen", price=Decimal(1)) for book in ("emma", "persuasion")))
+        await opened.record(*(Lent(book="emma", reader=f"r-{n}") for n in range(times - 1)))
+        async with query_service(library, opened) as service:
+            yield opened, service
+
+
+async def walked(service: QueryService, path: str, query: str) -> tuple[list[Any], int]:
+    """All entries, by following the links, and how many pages there were."""
+    entries: list[Any] = []
+    pages, target = 0, f"{path}?{query}"
+    while target:
+        answer = await ask(service, "GET", target)
+        assert answer.status == 200, answer.body
+        entries, pages = entries + answer.json, pages + 1
+        link = answer.headers.get("link")
+        target = f"{path}{link.removeprefix('<').partition('>')[0]}" if link else ""
+    return entries, pages
+
+
+def counted(opened: OpenApp, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What grows by the number of events of each page that the store gives."""
+    given: list[int] = []
+    asked = opened.store.page
+
+    async def page(query: Query, span: Span) -> Page:
+        found = await asked(query, span)
+        given.append(len(found))
+        return found
+
+    monkeypatch.setattr(opened.store, "page", page)
+    return given
+
+
+@pytest.mark.parametrize(("path", "folds"), [(PLAIN, 1), (NARROWED, 2)])
+async def test_walking_a_history_reads_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, folds: int
+) -> None:
+    """And once more to its end, where that decides who may see it; a few events a page come on top."""
+    async with lent_often(f"sqlite:///{tmp_path}/app.db", 1000) as (opened, service):
+        given = counted(opened, monkeypatch)
+        entries, pages = await walked(service, path, "limit=20")
+    assert (len(entries), pages) == (1000, 50)
+    assert sum(given) <= folds * 1000 + 4 * pages
+
+
+async def test_a_walk_goes_on_while_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has come since is read, and nothing else again."""
+    async with lent_often(f"sqlite:///{tmp_path}/app.db", 300) as (opened, service):
+        given = counted(opened, monkeypatch)
+        target, pages = f"{NARROWED}?limit=20", 0
+        while target and pages < 40:
+            answer = await ask(service, "GET", target)
+            await opened.record(*(Returned(book="emma") for _ in range(10)))
+            link, pages = answer.headers.get("link"), pages + 1
+            target = f"{NARROWED}{link.removeprefix('<').partition('>')[0]}" if link else ""
+        assert pages > 25
+        assert sum(given) <= 2 * (300 + 10 * pages) + 4 * pages
+
+
+@pytest.mark.parametrize("path", [PLAIN, NARROWED])
+async def test_a_page_is_the_same_wherever_one_comes_from(path: str) -> None:
+    """Asked for by itself, behind another, again, or of a moment: its entries are those of the whole."""
+    async with lent_often("memory://", 12) as (opened, service):
+        await opened.record(Returned(book="emma"), Stained(book="emma"), Returned(book="emma"))
+        whole = (await ask(service, "GET", PLAIN)).json
+        assert [entry["type"] for entry in whole[-3:]] == ["Returned", "Stained", "Returned"]
+        for limit in (5, 1, 4, 16):
+            assert (await walked(service, path, f"limit={limit}"))[0] == whole
+        for n, entry in reversed(list(enumerate(whole))):
+            rest = await ask(service, "GET", f"{path}?cursor={entry['position']}&limit=3")
+            assert rest.json == whole[n + 1 : n + 4]
+        assert (await ask(service, "GET", f"{path}?cursor=7&limit=3&at=9")).json == whole[6:8]
+        assert (await ask(service, "GET", f"{PLAIN}?cursor=99")).json == []
+        assert (await ask(service, "GET", "/books/nobody/history?cursor=99")).status == 404
+
+
+async def test_what_is_gone_in_the_end_is_not_seen_by_its_fields(tmp_path: Path) -> None:
+    """However much of it was told before it went."""
+    async with lent_often(f"sqlite:///{tmp_path}/app.db", 5) as (opened, service):
+        assert (await ask(service, "GET", f"{NARROWED}?limit=2")).status == 200
+        await opened.record(Sold(book="emma"))
+        assert (await ask(service, "GET", f"{NARROWED}?limit=2&cursor=3")).status == 404
+        assert (await ask(service, "GET", f"{NARROWED}?limit=2&cursor=3&at=6")).status == 200
