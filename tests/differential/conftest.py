@@ -12,7 +12,6 @@ def _short_tail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tagging, "FEWEST", 3)
     monkeypatch.setattr(tagging, "SHARE", 1000)
     monkeypatch.setattr(tagging, "PACE", 1)
-    monkeypatch.setattr(store, "HALVED_APPENDS", 2)
     monkeypatch.setattr(store, "HALVED_READS", 2)
     monkeypatch.setattr(querying, "MOST_BRANCHES", 5)
     monkeypatch.setattr(paging, "FIRST_SLICE", 2)

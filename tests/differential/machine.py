@@ -64,6 +64,8 @@ class HistoryMachine(RuleBasedStateMachine):
     """Histories on the memory engine, which is the specification, and on SQLite."""
 
     sides: ClassVar[tuple[type[Side], type[Side]]] = (MemorySide, SqliteSide)
+    followed: ClassVar[bool] = True
+    """Whether subscriptions are held against each other step by step: appends made at once have to be one step then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -177,7 +179,7 @@ class HistoryMachine(RuleBasedStateMachine):
         """Time goes on, or the clock steps back."""
         self._clock.advance(timedelta(seconds=seconds, microseconds=microseconds))
 
-    @precondition(lambda self: len(self._followers) < 4)
+    @precondition(lambda self: self.followed and len(self._followers) < 4)
     @rule(query=h.queries, back=st.integers(0, 8), size=h.sizes)
     def subscribe(self, query: Query, back: int, size: int) -> None:
         """A subscription from somewhere near the head."""
@@ -416,3 +418,9 @@ def _everything() -> list[Callable[[Any], Awaitable[Any]]]:
         lambda store: store.page(Query(), Span()),
         lambda store: store.changed(0),
     ]
+
+
+class HalvingMachine(HistoryMachine):
+    """One that plays to stores which may commit appends made at once in several steps."""
+
+    followed = False

@@ -21,9 +21,8 @@ from storied.projections.comparing import value_kinds
 
 Schema = dict[str, Any]
 PREFIX = "#/components/schemas/"
-DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-INDEXED_DECIMAL = r"^[+-]?([0-9]{1,999}\.?[0-9]{0,999}|\.[0-9]{1,999})([eE][+-]?[0-9]{1,3})?$"
-"""Of what an index can hold, whose amounts have an end: well within it."""
+DECIMAL = r"^[+-]?([0-9]{1,999}\.?[0-9]{0,999}|\.[0-9]{1,999})([eE][+-]?[0-9]{1,3})?$"
+"""An amount that Python's Decimal takes and an index can hold, each of which has an end: well within it."""
 _INSIDE = ("items", "additionalProperties", "propertyNames")
 _BESIDE = ("anyOf", "oneOf", "allOf", "prefixItems")
 
@@ -174,7 +173,7 @@ def inlined(hint: Any) -> Schema:
         schema = {**given[0], **{key: value for key, value in schema.items() if key not in ("anyOf", "default")}}
     for node in nodes(schema):
         if node.get("format") == "decimal":
-            node["pattern"] = INDEXED_DECIMAL
+            node["pattern"] = DECIMAL
         node.pop("uniqueItems", None)
     return schema
 
