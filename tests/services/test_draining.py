@@ -8,6 +8,7 @@ import re
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from storied.testing.waiting import eventually
@@ -102,12 +103,41 @@ def servers_of(supervisor: int) -> list[int]:
 
 
 def _heeds(pid: int) -> bool:
-    caught = re.search(rb"SigCgt:\s*([0-9a-f]+)", _read(pid, "status"))
-    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+    return _is_in(pid, b"SigCgt")
+
+
+def _ignores(pid: int) -> bool:
+    return _is_in(pid, b"SigIgn")
+
+
+def _is_in(pid: int, mask: bytes) -> bool:
+    """Whether SIGTERM is among the signals of that kind."""
+    signals = re.search(mask + rb":\s*([0-9a-f]+)", _read(pid, "status"))
+    return signals is not None and bool(int(signals[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _read(pid: int, name: str) -> bytes:
     return Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+@pytest.mark.timeout(60)
+async def test_the_worker_is_stopped_by_its_parent_alone(tmp_path: Path) -> None:
+    """Who stops a service as a whole signals each of its processes; answers may still wait for the views then."""
+    server = serving(url_in(tmp_path), free_port(), "--processes", "2")
+
+    def workers() -> list[int]:
+        return [pid for pid in children(server.pid) if b"--supervised" in _read(pid, "cmdline") and _ignores(pid)]
+
+    async with running(server), httpx.AsyncClient(base_url=server.told["address"], timeout=30) as client:
+        await eventually(lambda: len(workers()) == 1, timeout=30)
+        [worker] = workers()
+        os.kill(worker, signal.SIGTERM)
+        wish = {"Prefer": "wait=TallyPage"}
+        answer = await client.post("/tallies/a/marks", json={"mark": "a-1"}, headers=wish)
+        assert answer.headers["preference-applied"]
+        assert workers() == [worker]
+        server.tell(signal.SIGTERM)
+        assert await server.ended() == 0
 
 
 @pytest.mark.timeout(60)

@@ -22,12 +22,10 @@ def _add_options(parser: ArgumentParser) -> None:
 async def _run(arguments: Namespace, out: Output) -> None:
     app = load_app(arguments)
     log_to_stderr()
-    if arguments.supervised:
-        Parent().watch()
     url, is_default = store_or_default(arguments, app)
     async with app.open(url):
         if arguments.supervised:
-            await until_told()
+            await Parent().until_told()
             return
         if out.json:
             out.document({"app": app.name, "store": url, "views": sorted(app.views)})

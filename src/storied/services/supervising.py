@@ -20,6 +20,7 @@ from socket import socket
 import msgspec
 
 from storied.services.sharing import Sheet
+from storied.services.stopping import SIGNALS
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 HEALTHY_SECONDS = 10.0
@@ -154,6 +155,18 @@ class Parent:
     def watch(self) -> None:
         """Makes this process stop, as on SIGTERM, when its parent has ended."""
         asyncio.get_running_loop().add_reader(0, self._read)
+
+    async def until_told(self) -> None:
+        """Returns when the parent says so, or has ended. Signals are the parent's to heed, who stops this one last."""
+        for one in SIGNALS:
+            signal.signal(one, signal.SIG_IGN)
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(0, told.set)
+        try:
+            await told.wait()
+        finally:
+            loop.remove_reader(0)
 
     def stops_all(self) -> bool:
         """Whether every process that shares this one's socket stops, and not this one alone."""
