@@ -10,6 +10,7 @@ import pytest
 
 from storied import App, Command, Conflict, Entity, Event, Id, Query, QueryItem, Rejected, on
 from storied.commands.execute import ATTEMPTS, Request
+from storied.commands.turns import Turns
 from storied.engines.memory.store import MemoryStore
 from storied.testing.waiting import eventually
 from tests.commands.bank import (
@@ -263,3 +264,21 @@ async def test_two_opened_apps_share_one_counter(tmp_path: Path) -> None:
     async with bank.open(url) as one, bank.open(url) as two:
         await asyncio.gather(*((one, two)[n % 2].execute(Open(account=f"a-{n}")) for n in range(32)))
         assert (await one.state(Numbers)).last == 32
+
+
+async def test_a_turn_that_is_over_is_nobodys() -> None:
+    """Nor is one that was given up while it was waited for."""
+    turns, item = Turns(), QueryItem(tags=("account:a",))
+
+    async def wait() -> None:
+        async with turns.take([item]):
+            pass
+
+    async with turns.take([item]):
+        waiting = [asyncio.create_task(wait()) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        assert turns.are_taken([item])
+    assert turns.are_taken([item])  # the other one has it now
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not turns.are_taken([item])

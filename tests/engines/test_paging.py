@@ -7,12 +7,14 @@ import apsw
 import pytest
 
 from storied.engines.sqlite import paging
+from storied.engines.sqlite.paging import LogConnection
 from storied.engines.sqlite.store import SqliteStore
-from storied.errors import StoreCorrupt
+from storied.errors import StoreCorrupt, StoriedError
 from storied.store.codec import new_event
 from storied.store.query import Query
 from storied.store.reading import Contents, Span
 from storied.store.records import NewEvent
+from tests.commands.bank import Account, Deposited, bank
 
 
 async def _grow(store: SqliteStore, sizes: list[int]) -> None:
@@ -87,20 +89,76 @@ async def test_streams_too_large_to_be_read_together_are_read_alone(
         await store.aclose()
 
 
-@pytest.mark.parametrize("damage", ["data || char(29) || char(31)", "CAST(x'7b22ff227d' AS TEXT)"])
-async def test_a_damaged_stream_fails_alone(tmp_path: Path, damage: str) -> None:
-    """Whoever asked for another stream at the same time gets it."""
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ("data = data || char(29) || char(31)", StoreCorrupt),
+        ("data = CAST(x'7b22ff227d' AS TEXT)", StoreCorrupt),
+        ("data = NULL", StoreCorrupt),
+        ("type = NULL", StoreCorrupt),
+        ("version = NULL", StoreCorrupt),
+    ],
+)
+async def test_a_damaged_stream_fails_alone(tmp_path: Path, change: str, error: type[Exception]) -> None:
+    """Whoever asked for another stream at the same time gets it, and nobody gets a stream without the event."""
     store = await SqliteStore.open(tmp_path / "log.db")
     try:
         for number in range(3):
             await store.append(_note(number))
-        _damage(tmp_path / "log.db", damage, 2)
+        _damage(tmp_path / "log.db", change, 2)
         queries = [Query.of(tags=[f"note:{number}"]) for number in range(3)]
         found = await asyncio.gather(
             *(store.contents(query, Span(limit=1000)) for query in queries), return_exceptions=True
         )
         assert [isinstance(page, Contents) for page in found] == [True, False, True]
-        assert isinstance(found[1], StoreCorrupt)
+        assert isinstance(found[1], error)
+        with pytest.raises(error):
+            await store.contents(queries[1], Span(limit=1000))
+    finally:
+        await store.aclose()
+
+
+@pytest.mark.parametrize("change", ["data = NULL", "type = x'4465706f7369746564'", "version = NULL"])
+@pytest.mark.parametrize("together", [1, 3])
+async def test_a_damaged_event_is_never_passed_over(tmp_path: Path, change: str, together: int) -> None:
+    """However many entities are loaded at once: what is missing an event would be decided on wrongly."""
+    async with bank.open(f"sqlite:///{tmp_path}/log.db", views=False) as shop:
+        for number in range(3):
+            await shop.record(Deposited(account=f"a{number}", amount=5))
+        _damage(tmp_path / "log.db", change, 1)
+        loads = (shop.state(Account, f"a{number}") for number in range(together))
+        first, *others = await asyncio.gather(*loads, return_exceptions=True)
+        assert isinstance(first, StoriedError) or (isinstance(first, Account) and first.balance == 5)
+        assert [one.balance for one in others if isinstance(one, Account)] == [5] * (together - 1)
+
+
+async def test_readers_in_turns_each_have_their_page_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page is read once, and one that nobody comes for is given up."""
+    reads: list[Span] = []
+    plain = paging._in_slices
+
+    def counted(connection: LogConnection, query: Query, span: Span, asked: int) -> Contents:
+        reads.append(span)
+        return plain(connection, query, span, asked)
+
+    monkeypatch.setattr(paging, "_in_slices", counted)
+    monkeypatch.setattr(paging, "FORGOTTEN", 30)
+    store = await SqliteStore.open(tmp_path / "log.db")
+    try:
+        await _grow(store, [1] * 21)
+        readers = [store.read(query).contents(2) for query in (Query(), Query.of(types=["Noted"]))]
+        for _ in range(10):
+            for reader in readers:
+                await anext(reader)
+                await store.head()
+        assert len(reads) == len(set(reads)) * 2 == 22
+        reads.clear()
+        left = store.read().contents(2)
+        await anext(left)
+        for _ in range(40):
+            await store.head()
+        await anext(left)
+        assert [span.after for span in reads].count(2) == 2
     finally:
         await store.aclose()
 
@@ -110,7 +168,7 @@ async def test_damage_ahead_is_told_to_who_comes_to_it(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "log.db")
     try:
         await _grow(store, [1] * 6)
-        _damage(tmp_path / "log.db", "CAST(x'7b22ff227d' AS TEXT)", 5)
+        _damage(tmp_path / "log.db", "data = CAST(x'7b22ff227d' AS TEXT)", 5)
         pages = store.read().contents(2)
         assert [(await anext(pages)).positions for _ in range(2)] == [[1, 2], [3, 4]]
         assert await store.head() == 6
@@ -121,11 +179,17 @@ async def test_damage_ahead_is_told_to_who_comes_to_it(tmp_path: Path) -> None:
         await store.aclose()
 
 
-def _damage(log: Path, data: str, position: int) -> None:
-    """Puts other data into an event, as no program should."""
+def _damage(log: Path, change: str, position: int) -> None:
+    """Changes an event as no program should, beyond what its table takes."""
     connection = apsw.Connection(str(log))
     connection.execute("DROP TRIGGER event_update")
-    connection.execute(f"UPDATE event SET data = {data} WHERE position = {position}")
+    connection.pragma("writable_schema", 1)
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = replace(replace(sql, 'NOT NULL', ''), 'STRICT', '') WHERE name = 'event'"
+    )
+    connection.close()
+    connection = apsw.Connection(str(log))
+    connection.execute(f"UPDATE event SET {change} WHERE position = {position}")
     connection.close()
 
 

@@ -205,6 +205,8 @@ class EventTypes:
             return error
 
     def _decoded(self, record: Recorded | Content) -> Event | None:
+        if not isinstance(record.type, str):
+            raise _undecodable(record, _NO_NAME)
         spec = self.by_name.get(record.type)
         return None if spec is None else decode_as(spec, record)
 
@@ -220,11 +222,16 @@ class _Decoders(dict[tuple[str, int], Callable[[str], Event | None]]):
         self._by_name = by_name
 
     def __missing__(self, kind: tuple[str, int]) -> Callable[[str], Event | None]:
+        if not isinstance(kind[0], str):
+            raise _Misfit(_NO_NAME)
         spec = self._by_name.get(kind[0])
         if spec is None:
             return _nothing
         decoder = self[kind] = _decoder(spec, kind[1])
         return decoder
+
+
+_NO_NAME = "its type is no text, as only damage to the store leaves it"
 
 
 def _nothing(data: str) -> None:

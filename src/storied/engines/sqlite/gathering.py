@@ -57,6 +57,7 @@ class ContentsRead(msgspec.Struct, frozen=True):
 def run_reads(connection: LogConnection, batch: list[Job[Read]], release: Callable[[], None]) -> None:
     """A reading lane's *run*, with one look for the head. Calls *release* when Python is let go of for long."""
     connection.known = None
+    connection.batches += 1
     _read_together(connection, batch, release)
     release()
     run_each(connection, [job for job in batch if job.result is None])

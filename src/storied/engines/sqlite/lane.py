@@ -147,19 +147,25 @@ class Lane(Generic[C, R]):
         """What waits, or None when the lane was closed and nothing is left before that."""
         batch, self._rest = self._rest, []
         closed = not self._take_waiting(batch)
-        if batch:
-            return batch
-        self.release()  # nothing else is to be done meanwhile
-        if self._idle is not None and not closed:
+        if batch and self._settled:
+            return batch  # whose callers go on beside this one
+        self.release()
+        if not batch:
+            first = None if closed else self._waited(connection)
+            if first is None:
+                return None
+            batch = first
+            self._take_waiting(batch)
+        middle = len(batch) if self._halved is None or len(batch) < self._halved else len(batch) // 2
+        self._rest = batch[middle:]
+        return batch[:middle]
+
+    def _waited(self, connection: C) -> list[Job[R]] | None:
+        """What comes next, or None when the lane is closed before."""
+        if self._idle is not None:
             with suppress(Exception):  # whoever asks for what it was about is told
                 self._idle(connection)
-        first = None if closed else self._queue.get()
-        if first is None:
-            return None
-        self._take_waiting(first)
-        middle = len(first) if self._halved is None or len(first) < self._halved else len(first) // 2
-        self._rest = first[middle:]
-        return first[:middle]
+        return self._queue.get()
 
     def _take_waiting(self, batch: list[Job[R]]) -> bool:
         """Adds all that waits to the batch; False when the lane was closed."""
@@ -177,9 +183,8 @@ class Lane(Generic[C, R]):
         try:
             self._run(connection, batch)
         except BaseException as error:  # every job must get an answer, and the thread must live
-            for job in batch:
-                if job.result is None and job.error is None:
-                    job.error = error
+            for job in batch:  # a result from before it went wrong is none
+                job.error = job.error or error
 
     def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import suppress
 from itertools import starmap
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -34,6 +35,10 @@ FIRST_SLICE = 1024
 """Events of the first slice of a page's contents, whose size nobody knows."""
 SLICE_BYTES = 512 * 1024
 """Of payloads in one of the slices that follow: what a processor's cache holds is joined and split much quicker."""
+MOST_AHEAD = 16
+"""Readers for whom a page is read ahead at once, as far as their pages come to `PAGE_BYTES` together."""
+FORGOTTEN = 1000
+"""Batches of reads after which a page that was read ahead is not expected to be asked for any more."""
 MOST_BYTES = 64 * 1024 * 1024
 """Of payloads that SQLite joins at most. A slice of more is read again in smaller ones."""
 PAGE_BYTES = 16 * 1024 * 1024
@@ -43,11 +48,14 @@ _SQL = statements("log.sql")
 
 
 class Ahead(msgspec.Struct):
-    """What a reader is expected to ask for next, in slices of so many events; and the contents once they are read."""
+    """A page that a reader is expected to ask for, and its contents once it is read.
 
-    query: Query
-    span: Span
+    It is expected since a batch of reads, in slices of so many events and in about this size.
+    """
+
+    since: int
     slice: int
+    size: int
     contents: Contents | None = None
 
 
@@ -56,7 +64,11 @@ class LogConnection(PresentConnection):
 
     known: tuple[int, int | None, int | None] | None = None
     tail: Tail | None = None
-    ahead: Ahead | None = None
+
+    def __init__(self, path: Path, *, flags: int) -> None:
+        super().__init__(path, flags=flags)
+        self.ahead: dict[tuple[Query, Span], Ahead] = {}
+        self.batches = 0
 
     def ends(self) -> tuple[int, int | None, int | None]:
         """The head, as it is or was at an earlier read of the same batch, and the mark with its checksum."""
@@ -109,14 +121,16 @@ def read_ahead(connection: LogConnection) -> None:
 
     Only a page that is full is kept, for that is what it will be whenever it is asked for: events never change.
     """
-    ahead = connection.ahead
-    if ahead is None or ahead.contents is not None:
-        return
-    connection.ahead = connection.known = None
-    contents = _in_slices(connection, ahead.query, ahead.span, ahead.slice)
-    if _is_full(contents, ahead.span):
-        ahead.contents = contents
-        connection.ahead = ahead
+    for key, ahead in [*connection.ahead.items()]:
+        if connection.batches - ahead.since > FORGOTTEN:
+            del connection.ahead[key]
+        elif ahead.contents is None:
+            del connection.ahead[key]
+            connection.known = None
+            contents = _in_slices(connection, *key, ahead.slice)
+            if _is_full(contents, key[1]):
+                ahead.contents = contents
+                connection.ahead[key] = ahead
 
 
 def read_contents(connection: LogConnection, query: Query, span: Span) -> Contents:
@@ -125,16 +139,22 @@ def read_contents(connection: LogConnection, query: Query, span: Span) -> Conten
     Remembers what the reader is going to ask for next, where the span says that it goes on.
     Raises `StoreCorrupt` for values that cannot have been stored.
     """
-    ahead = connection.ahead
-    if ahead is not None and ahead.contents is not None and (ahead.span, ahead.query) == (span, query):
-        contents = ahead.contents
-        connection.ahead = None
-    else:
+    expected = connection.ahead.pop((query, span), None)
+    contents = expected.contents if expected is not None else None
+    if contents is None:
         contents = _in_slices(connection, query, span, FIRST_SLICE)
     if span.onward and not span.backwards and _is_full(contents, span):
+        size = sum(map(len, contents.payloads))
+        _make_room(connection.ahead, size)
         rest = msgspec.structs.replace(span, after=contents.through)
-        connection.ahead = Ahead(query, rest, _slice(len(contents), sum(map(len, contents.payloads))))
+        connection.ahead[query, rest] = Ahead(connection.batches, _slice(len(contents), size), size)
     return contents
+
+
+def _make_room(several: dict[tuple[Query, Span], Ahead], size: int) -> None:
+    """Gives up those that have been expected for longest, where there would be too many with one of this size."""
+    while several and (len(several) >= MOST_AHEAD or size + sum(one.size for one in several.values()) > PAGE_BYTES):
+        del several[next(iter(several))]
 
 
 def _is_full(contents: Contents, span: Span) -> bool:
@@ -270,7 +290,11 @@ def _selects(connection: LogConnection, columns: str, query: Query, span: Span, 
 def _unpacked(connection: LogConnection, select: Select) -> Unpacked:
     """What the statement gives."""
     count, *texts = fetch_packed(connection, packed(select))
-    return unpacked(*texts) if count else Unpacked([], [], [], [], 0)
+    if count == 0:
+        return Unpacked([], [], [], [], 0)
+    if None in texts:
+        raise unstorable()
+    return unpacked(*texts)
 
 
 def fetch_packed(connection: LogConnection, select: Select) -> Any:
@@ -300,8 +324,8 @@ def split_into(text: str, separator: str, count: int) -> list[str]:
 
 
 def unstorable() -> StoreCorrupt:
-    """What is said of text that takes a separator for its own."""
-    return StoreCorrupt("an event holds a character that no stored text can have. Run storied verify.")
+    """What is said of columns that do not fit together: a value is missing, or holds what separates them."""
+    return StoreCorrupt("an event holds what cannot have been stored. Run storied verify, which names it.")
 
 
 def _numbers(text: str) -> list[int]:

@@ -68,6 +68,8 @@ SEPARATOR = "\x1f"
 """Stands between packed values; none of them can hold it, since it cannot be printed and JSON has to escape it."""
 COLUMN, STREAM = "\x1e", "\x1d"
 """Stand, where several streams are packed, between the columns of one and between the streams."""
+DAMAGED = "damaged"
+"""Stands for a stream in which a column has no values, as only damage to the file leaves it."""
 
 
 def events_of_stream(columns: str, item: QueryItem, part: Part, limit: int, *, backwards: bool = False) -> Select:
@@ -124,13 +126,13 @@ def streams_packed(types: tuple[str, ...], wanted: Sequence[Wanted], index: str,
     columns = numbers.format("position"), texts.format("type"), numbers.format("version"), texts.format("data")
     sql = f"""
 SELECT group_concat(one, '{STREAM}') FROM (
-    SELECT coalesce((
-        SELECT {f" || '{COLUMN}' || ".join(columns)} FROM (
+    SELECT (
+        SELECT iif(count(*) = 0, '', coalesce({f" || '{COLUMN}' || ".join(columns)}, '{DAMAGED}')) FROM (
             SELECT {CONTENT} FROM {index} AS t CROSS JOIN event AS e ON e.position = t.position
             WHERE t.tag = wanted.value ->> 0 AND t.position > wanted.value ->> 1 AND t.position <= wanted.value ->> 2
             {_types_filter(types)} ORDER BY t.position LIMIT ?
         )
-    ), '') AS one FROM json_each(?) AS wanted ORDER BY wanted.key
+    ) AS one FROM json_each(?) AS wanted ORDER BY wanted.key
 )"""
     return Select(sql, (*_types_given(types), limit, msgspec.json.encode(wanted).decode()))
 

@@ -33,6 +33,8 @@ from storied.store.records import NewEvent, Receipt, Recorded, digest_at, encode
 
 _SQL = statements("log.sql")
 Jobs = Sequence[Job[AppendRequest]]
+MOST_MEANWHILE = 1024
+"""Events that are planned while those of the batch before wait to be told; for more they are told at once."""
 LOOK_SECONDS = 0.05
 """How often the writer looks whether its file is still there: a look costs as much as a statement."""
 
@@ -55,6 +57,8 @@ class Writer:
         if self._fenced is not None:
             _refuse(live, StoreFenced(self._fenced))
             return
+        if sum([len(job.request.events) for job in live]) > MOST_MEANWHILE:
+            self._release()
         try:
             self._mover.prepare()
             self._begin()
@@ -94,8 +98,8 @@ class Writer:
         except apsw.FullError as error:  # the frame that commits was never written
             self._roll_back(error)
             _refuse(jobs, unavailable(self._path, error))
-        except apsw.Error as error:  # it may have been written although it was not synced
-            self._fenced = str(error)
+        except BaseException as error:  # it may have been written although it was not synced
+            self._fenced = str(error) or repr(error)
             self._roll_back(error)
             for job in jobs:
                 if job.error is None:
