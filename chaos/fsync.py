@@ -24,7 +24,7 @@ from chaos.checking import STORED, check
 from chaos.journal import Entry, Journal, Note, Sent, Told, entries
 from chaos.kill import damage
 from chaos.reporting import Progress
-from chaos.writing import asked, some_events, told
+from chaos.writing import as_in_a_crowd, asked, some_events, told
 from storied.domain.ids import new_id
 from storied.engines.sqlite import connection
 from storied.engines.sqlite.store import SqliteStore
@@ -217,4 +217,5 @@ async def work(path: Path, journal: Path, *, dies: bool) -> None:
 
 
 if __name__ == "__main__":
+    as_in_a_crowd()
     asyncio.run(work(Path(sys.argv[1]), Path(sys.argv[2]), dies=sys.argv[3] == "dies"))

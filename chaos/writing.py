@@ -22,10 +22,14 @@ from storied.store.port import EventStore
 from storied.store.query import AppendCondition, Query
 from storied.store.records import NewEvent
 
-tagging.SHORT, tagging.FEWEST = 0, 20  # so that tags are being moved into the index whenever something happens
-engine.HALVED_APPENDS = engine.HALVED_READS = 2  # so that some wait for an answer while another commit is under way
 STREAMS = 6
 TASKS = 4
+
+
+def as_in_a_crowd() -> None:
+    """Makes happen to few what otherwise happens to many: to be called in a process of one's own."""
+    tagging.SHORT, tagging.FEWEST = 0, 20  # tags are being moved into the index whenever something happens
+    engine.HALVED_APPENDS = engine.HALVED_READS = 2  # some wait for an answer while another commit is under way
 
 
 async def told(store: EventStore, journal: Journal, sent: Sent) -> str:
@@ -85,4 +89,5 @@ def some_events(chance: random.Random, stream: str, number: int) -> tuple[NewEve
 
 def run_until_killed(path: str, journal: str, seed: int) -> None:
     """What a process does that somebody is going to kill."""
+    as_in_a_crowd()
     asyncio.run(write_together(Path(path), Path(journal), seed, lambda _: True))

@@ -15,10 +15,11 @@ SELECT tag, position, type FROM temp.tail WHERE position > (SELECT position FROM
 
 -- name: fill_tail
 -- The entries of the events in (?1, ?2]. Tags that damage has made unreadable are for verification to find.
-INSERT OR IGNORE INTO temp.tail (tag, position, type)
+INSERT INTO temp.tail (tag, position, type)
 SELECT j.value, e.position, e.type
 FROM main.event AS e, json_each(CASE WHEN json_valid(e.tags) THEN e.tags ELSE '[]' END) AS j
-WHERE e.position > ?1 AND e.position <= ?2;
+WHERE e.position > ?1 AND e.position <= ?2
+ON CONFLICT (tag, position) DO NOTHING;
 
 -- name: empty_tail
 DELETE FROM temp.tail;
@@ -44,7 +45,8 @@ SELECT tag, position, type FROM temp.tail WHERE (tag, position) > (?1, ?2) AND p
 
 -- name: index_all
 -- Enters every event beyond the mark, whatever is there of it already.
-INSERT OR IGNORE INTO main.tag_entry (tag, position, type)
+INSERT INTO main.tag_entry (tag, position, type)
 SELECT j.value, e.position, e.type
 FROM main.event AS e, json_each(CASE WHEN json_valid(e.tags) THEN e.tags ELSE '[]' END) AS j
-WHERE e.position > (SELECT position FROM main.indexed) ORDER BY 1, 2;
+WHERE e.position > (SELECT position FROM main.indexed) ORDER BY 1, 2
+ON CONFLICT (tag, position) DO NOTHING;
