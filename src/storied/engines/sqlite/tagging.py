@@ -83,8 +83,8 @@ class Tail:
                 self._connection.execute(_SQL["fill_tail"], (span.last, head))
             except apsw.ConstraintError as error:
                 raise StoreCorrupt(
-                    f"a tag or a type among the newest events is no text ({error}). Run storied verify, which names it, "
-                    "and restore a backup beside the file."
+                    f"a tag or a type among the newest events is no text ({error}). Run storied verify, which names "
+                    "it, and restore a backup beside the file."
                 ) from error
             span = Span(span.first, head, span.entries + self._connection.changes())
         self.span = span
