@@ -285,7 +285,7 @@ def test_a_product_needs_a_seller_who_joined() -> None:
 
 def test_prices_and_pieces_are_positive() -> None:
     """Neither a free product nor a delivery of nothing; and there are bounds to what is not a slip of the hand."""
-    for price in (Decimal("0"), Decimal("1000001"), Decimal("1e999999")):
+    for price in (Decimal("0"), Decimal("1000001"), Decimal("1e4000")):
         given(MUG).when(ChangePrice(product="mug", price=price)).then_rejected("bad-price")
     for pieces in (0, 1_000_001):
         given(MUG).when(ReceiveStock(product="mug", pieces=pieces)).then_rejected("bad-quantity")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -35,6 +36,8 @@ from storied.store.records import Metadata, NewEvent, Receipt
 ATTEMPTS = 24
 """How often a command is decided before its conflict is told; the pauses in between add up to about a second."""
 
+MOST_MAGNITUDE = 4999
+"""Powers of ten that an amount may have: what an index can hold."""
 MOST_BETWEEN = 20
 """Events that are told when a caller's position is outdated."""
 
@@ -178,7 +181,10 @@ class Executor:
                         return Done(first)
             raise
         if receipt.new or asked.command_id is None:
-            self._learn(basis, events, new, receipt)
+            try:
+                self._learn(basis, events, new, receipt)
+            except Exception:  # of a fold: what is stored is stored, and whoever loads the entity is told
+                self._doubt(boundary)
             return Done(receipt, tuple(new))
         self._doubt(boundary)
         return Done(receipt)
@@ -285,6 +291,10 @@ def command_fingerprint(command: Command) -> bytes:
         check_json(data.decode(), name, data)
         if msgspec.json.decode(data, type=type(command)) != command:
             raise InvalidCommand(f"{name} holds a value that JSON cannot. Use no NaN or infinity.", code="lossy")
+        if (b"Inf" in data or b"E" in data) and any(map(_is_beyond, _decimals(command))):
+            raise InvalidCommand(
+                f"{name} holds an amount that no index could hold. Use finite amounts within 10^±4999.", code="lossy"
+            )
     except InvalidEvent as error:
         raise InvalidCommand(error.message, code=error.code) from None
     except RecursionError:
@@ -292,6 +302,26 @@ def command_fingerprint(command: Command) -> bytes:
     except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError) as error:
         raise InvalidCommand(f"{name} is not well-formed: {error}. Give each field a value of its type.") from None
     return sha256(name.encode() + b"\n" + data).digest()
+
+
+def _decimals(value: object) -> Iterator[Decimal]:
+    """Every Decimal in the value."""
+    if isinstance(value, Decimal):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _decimals(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _decimals(key)
+            yield from _decimals(one)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for one in value:
+            yield from _decimals(one)
+
+
+def _is_beyond(amount: Decimal) -> bool:
+    return not amount.is_finite() or abs(amount.adjusted()) >= MOST_MAGNITUDE
 
 
 def _conditions(asked: _Asked, boundary: Sequence[Loaded], basis: Basis) -> tuple[AppendCondition, ...]:
