@@ -5,6 +5,9 @@ from decimal import Decimal
 import pytest
 
 from storied import App, Command, Entity, Event, Id, InvalidCommand, on
+from storied.errors import InvalidEvent
+from storied.store.codec import encode
+from storied.store.ordering import sort_key
 
 
 class Paid(Event):
@@ -44,7 +47,10 @@ def pay_in(command: PayIn, account: Purse) -> Paid:
     return Paid(account=account.id, amount=command.amount)
 
 
-@pytest.mark.parametrize("amount", ["Infinity", "-Infinity", "NaN", "1E+5000", "1E-5000", "1E+999999999"])
+BEYOND = ("Infinity", "-Infinity", "NaN", "1E+5000", "1E-5000", "1E+999999999", "9" * 5001)
+
+
+@pytest.mark.parametrize("amount", BEYOND)
 @pytest.mark.parametrize("deep", [False, True])
 async def test_an_amount_that_nothing_could_hold_is_refused(amount: str, deep: bool) -> None:
     """Nothing of it is stored: an event can never be taken back."""
@@ -55,6 +61,21 @@ async def test_an_amount_that_nothing_could_hold_is_refused(amount: str, deep: b
             await shop.execute(command)
         assert refused.value.code == "lossy"
         assert await shop.store.head() == 0
+
+
+@pytest.mark.parametrize("amount", BEYOND)
+def test_an_event_with_such_an_amount_is_refused_too(amount: str) -> None:
+    """Wherever it was computed."""
+    with pytest.raises(InvalidEvent) as refused:
+        encode(Paid(account="a", amount=Decimal(amount)))
+    assert refused.value.code == "lossy"
+
+
+@pytest.mark.parametrize("amount", ["1E+4998", "-1E-4998", "9" * 4999, "0.00"])
+def test_an_amount_that_an_index_holds_is_taken(amount: str) -> None:
+    """All of it, to the last digit."""
+    encode(Paid(account="a", amount=Decimal(amount)))
+    assert sort_key(Decimal(amount))
 
 
 async def test_a_fold_that_raises_does_not_hide_that_the_command_is_stored() -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -26,7 +25,7 @@ from storied.domain.events import Event
 from storied.domain.ids import new_id
 from storied.domain.times import Clock
 from storied.errors import Between, Conflict, InvalidCommand, InvalidEvent, InvalidQuery, Outdated, StoreError
-from storied.store.checks import check_json
+from storied.store.checks import check_amounts, check_json
 from storied.store.codec import encode, metadata_text
 from storied.store.folding import fold_of
 from storied.store.port import EventStore
@@ -36,8 +35,6 @@ from storied.store.records import Metadata, NewEvent, Receipt
 ATTEMPTS = 24
 """How often a command is decided before its conflict is told; the pauses in between add up to about a second."""
 
-MOST_MAGNITUDE = 4999
-"""Powers of ten that an amount may have: what an index can hold."""
 MOST_BETWEEN = 20
 """Events that are told when a caller's position is outdated."""
 
@@ -291,10 +288,7 @@ def command_fingerprint(command: Command) -> bytes:
         check_json(data.decode(), name, data)
         if msgspec.json.decode(data, type=type(command)) != command:
             raise InvalidCommand(f"{name} holds a value that JSON cannot. Use no NaN or infinity.", code="lossy")
-        if (b"Inf" in data or b"E" in data) and any(map(_is_beyond, _decimals(command))):
-            raise InvalidCommand(
-                f"{name} holds an amount that no index could hold. Use finite amounts within 10^±4999.", code="lossy"
-            )
+        check_amounts(command, name, data)
     except InvalidEvent as error:
         raise InvalidCommand(error.message, code=error.code) from None
     except RecursionError:
@@ -302,26 +296,6 @@ def command_fingerprint(command: Command) -> bytes:
     except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError) as error:
         raise InvalidCommand(f"{name} is not well-formed: {error}. Give each field a value of its type.") from None
     return sha256(name.encode() + b"\n" + data).digest()
-
-
-def _decimals(value: object) -> Iterator[Decimal]:
-    """Every Decimal in the value."""
-    if isinstance(value, Decimal):
-        yield value
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _decimals(getattr(value, name))
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _decimals(key)
-            yield from _decimals(one)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for one in value:
-            yield from _decimals(one)
-
-
-def _is_beyond(amount: Decimal) -> bool:
-    return not amount.is_finite() or abs(amount.adjusted()) >= MOST_MAGNITUDE
 
 
 def _conditions(asked: _Asked, boundary: Sequence[Loaded], basis: Basis) -> tuple[AppendCondition, ...]:

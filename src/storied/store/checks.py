@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +18,8 @@ from storied.errors import InvalidEvent, InvalidQuery
 
 MAX_EVENT_BYTES = 1024 * 1024
 MAX_NESTING = 64
+MAX_MAGNITUDE = 4999
+"""The power of ten that an amount stays below: what an index can hold."""
 _SHAPE = bytes(48 if 48 <= byte <= 57 else 91 if byte in b"[{" else 32 for byte in range(256))
 """Makes every digit a 0, every opening bracket a square one, and a space of anything else."""
 _LONG_NUMBER = b"0" * 19
@@ -139,6 +143,38 @@ def check_json(data: str, name: str, raw: bytes | None = None) -> None:
         _check_numbers(data, name)
     if shape.count(b"[") > MAX_NESTING and _depth(data) > MAX_NESTING:
         raise too_deep(name)
+
+
+def check_amounts(value: object, name: str, raw: bytes) -> None:
+    """Passes a value whose Decimals an index can hold; *raw* is its JSON.
+
+    Raises `InvalidEvent` with code ``lossy`` for one that is not finite, or beyond 10^±4999.
+    """
+    if b"Inf" not in raw and b"E" not in raw and len(raw) < MAX_MAGNITUDE:  # as nearly always: such an amount needs one
+        return
+    for amount in _decimals(value):
+        if not amount.is_finite() or abs(amount.adjusted()) >= MAX_MAGNITUDE:
+            raise InvalidEvent(
+                f"{name} holds the amount {shown(amount, 60)}, which no index can hold. Use finite amounts within "
+                f"10^±{MAX_MAGNITUDE}.",
+                code="lossy",
+            )
+
+
+def _decimals(value: object) -> Iterator[Decimal]:
+    """Every Decimal in the value."""
+    if isinstance(value, Decimal):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            yield from _decimals(getattr(value, field))
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _decimals(key)
+            yield from _decimals(one)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for one in value:
+            yield from _decimals(one)
 
 
 def _check_numbers(data: str, name: str) -> None:

@@ -18,7 +18,7 @@ from storied.domain.ids import new_id
 from storied.domain.showing import shown
 from storied.domain.tags import canonical_tags
 from storied.errors import DecodeError, DefinitionError, InvalidEvent
-from storied.store.checks import check_json, check_type_name, check_version, too_deep
+from storied.store.checks import check_amounts, check_json, check_type_name, check_version, too_deep
 from storied.store.reading import Content, Contents
 from storied.store.records import CHECKED, CheckedText, Metadata, NewEvent, Recorded, check_metadata, encode_metadata
 
@@ -30,8 +30,8 @@ def encode(event: Event, metadata: str = "{}") -> NewEvent:
     """The event as it will be stored, with *metadata* as JSON from `records.encode_metadata`.
 
     Raises `InvalidEvent`: ``wrong-type`` when a field's value is not of its declared type, ``not-json`` when JSON
-    cannot hold it, ``lossy`` when it would come back changed, ``too-large``, ``too-deep``, ``number-too-large``,
-    ``nul``, and for tags what `canonical_tags` raises.
+    cannot hold it, ``lossy`` when it would come back changed or no index could hold it, ``too-large``, ``too-deep``,
+    ``number-too-large``, ``nul``, and for tags what `canonical_tags` raises.
     """
     spec = event_spec(type(event))
     raw, data = _to_json(event, spec.name)
@@ -47,6 +47,7 @@ def encode(event: Event, metadata: str = "{}") -> NewEvent:
             "Use values that JSON holds exactly: no NaN or infinity, and a declared type for each field.",
             code="lossy",
         )
+    check_amounts(event, spec.name, raw)
     if metadata.__class__ is CheckedText:
         metadata = str(metadata)
     elif metadata != "{}":

@@ -68,6 +68,11 @@ SEPARATOR = "\x1f"
 """Stands between packed values; none of them can hold it, since it cannot be printed and JSON has to escape it."""
 COLUMN, STREAM = "\x1e", "\x1d"
 """Stand, where several streams are packed, between the columns of one and between the streams."""
+_PACKED = (
+    *("group_concat(position)", f"group_concat(type, '{SEPARATOR}')"),
+    *("group_concat(version)", f"group_concat(data, '{SEPARATOR}')"),
+)
+"""The columns of contents, each as one text."""
 DAMAGED = "damaged"
 """Stands for a stream in which a column has no values, as only damage to the file leaves it."""
 
@@ -107,9 +112,7 @@ def packed(contents: Select) -> Select:
 
     Each row of a statement costs a turn with Python's global lock, which a busy event loop makes long.
     """
-    numbers, texts = "group_concat({})", f"group_concat({{}}, '{SEPARATOR}')"
-    columns = numbers.format("position"), texts.format("type"), numbers.format("version"), texts.format("data")
-    return Select(f"SELECT count(*), {', '.join(columns)} FROM ({contents.sql})", contents.parameters)
+    return Select(f"SELECT count(*), {', '.join(_PACKED)} FROM ({contents.sql})", contents.parameters)
 
 
 class Wanted(msgspec.Struct, frozen=True, array_like=True):
@@ -122,12 +125,10 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
 
 def streams_packed(types: tuple[str, ...], wanted: Sequence[Wanted], index: str, limit: int) -> Select:
     """One row with one text: for each stream, in order, nothing or the columns of its first events' contents."""
-    numbers, texts = "group_concat({})", f"group_concat({{}}, '{SEPARATOR}')"
-    columns = numbers.format("position"), texts.format("type"), numbers.format("version"), texts.format("data")
     sql = f"""
 SELECT group_concat(one, '{STREAM}') FROM (
     SELECT (
-        SELECT iif(count(*) = 0, '', coalesce({f" || '{COLUMN}' || ".join(columns)}, '{DAMAGED}')) FROM (
+        SELECT iif(count(*) = 0, '', coalesce({f" || '{COLUMN}' || ".join(_PACKED)}, '{DAMAGED}')) FROM (
             SELECT {CONTENT} FROM {index} AS t CROSS JOIN event AS e ON e.position = t.position
             WHERE t.tag = wanted.value ->> 0 AND t.position > wanted.value ->> 1 AND t.position <= wanted.value ->> 2
             {_types_filter(types)} ORDER BY t.position LIMIT ?
