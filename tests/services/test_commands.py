@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -12,10 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from storied import App, Command, DefinitionError, OpenApp, Principal, UnknownOutcome
+from storied import EVERYONE, App, Command, DefinitionError, OpenApp, Principal, UnknownOutcome
 from storied.commands.execute import Done
 from storied.commands.execute import Request as Asked
-from storied.domain.access import CredentialHeaders
+from storied.domain.access import Access, CredentialHeaders
 from storied.errors import StoreUnavailable
 from storied.services.commands import CommandService, command_service
 from storied.services.cookies import cookie_of
@@ -293,6 +294,22 @@ async def test_a_client_that_is_not_is_told_what_came_in_between(url: str) -> No
         assert await service.opening.value.store.head() == 2
     assert (answer.status, answer.json["code"], answer.json["seen"]) == (412, "outdated", 1)
     assert answer.json["between"] == [{"position": 2, "type": "Paid", "actor": "ben"}]
+
+
+async def test_with_rules_nobody_is_told_who_else_acted(url: str) -> None:
+    """A right to a command is none to see what others do; one's own doings are told."""
+    app = copy.copy(ledger)
+    app.access = Access()
+    for command in app.handlers:
+        app.allow(command, to=EVERYONE)
+    async with command_service(app, url, settings=AS) as service:
+        first = await open_account(service, X_User="ann")
+        for user in ("ben", "ann"):
+            await send(service, "POST /accounts/a/payments", {"amount": "5"}, X_User=user)
+        answer = await send(service, "PUT /accounts/a", {"owner": "x"}, If_Match=first.headers["etag"], X_User="ann")
+    assert (answer.status, answer.json["code"]) == (412, "outdated")
+    assert [event["actor"] for event in answer.json["between"]] == [None, "ann"]
+    assert b"ben" not in answer.body
 
 
 async def test_a_position_that_nobody_has_seen_does_not_match(url: str) -> None:

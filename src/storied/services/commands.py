@@ -16,7 +16,7 @@ from storied.app import App
 from storied.commands.execute import Request as Asked
 from storied.domain.commands import Command
 from storied.domain.ids import new_id
-from storied.errors import InvalidQuery, RequestRefused, StoreError, UnknownOutcome
+from storied.errors import Conflict, InvalidQuery, Outdated, RequestRefused, StoreError, UnknownOutcome
 from storied.opened import OpenApp
 from storied.services.awaiting import wait_for_views
 from storied.services.binding import Binding
@@ -106,7 +106,12 @@ class CommandEndpoint:
         given = key or new_id()
         asked = self._asked(request, given, seen, fresh=key is None)
         request.repeat_key = given
-        receipt, events = await _performed(shop, command, asked)
+        try:
+            receipt, events = await _performed(shop, command, asked)
+        except Conflict as conflict:
+            if self.app.access.configured:
+                raise discreet(conflict, asked.actor) from None
+            raise
         self.service.gate.meters.stored(receipt.count)
         headers = self._headers(command, request, receipt)
         if wanted is not None:
@@ -145,6 +150,20 @@ class CommandEndpoint:
             root = quote(request.root)
             headers.append((b"location", (root + "".join("/" + quote(part, safe="") for part in parts)).encode()))
         return headers
+
+
+def discreet(conflict: Conflict, actor: str | None) -> Conflict:
+    """The refusal without who else acted: where there are rules, a right to a command is none to see others' doings."""
+    if isinstance(conflict, Outdated):
+        between = [one if one.actor == actor else one._replace(actor=None) for one in conflict.between]
+        return Outdated(conflict.seen, tuple(between), more=conflict.more)
+    return Conflict(
+        after=conflict.after,
+        position=conflict.position,
+        type=conflict.type,
+        tags=conflict.tags,
+        actor=actor if conflict.actor == actor else None,
+    )
 
 
 async def _performed(shop: OpenApp, command: Command, asked: Asked) -> tuple[Receipt, list[Told]]:
