@@ -1,6 +1,8 @@
-"""What a commit that goes wrong tells, in whichever half of a batch it is."""
+"""What callers are told of the commits of a large batch, and when."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import apsw
 import pytest
 
 from storied.engines.sqlite import store as engine
+from storied.engines.sqlite import writing
 from storied.engines.sqlite.store import SqliteStore
 from storied.engines.sqlite.writing import Writer
 from storied.errors import StoreFenced, UnknownOutcome
@@ -16,23 +19,33 @@ from storied.store.records import Receipt
 
 
 class _Connection:
-    """A connection whose n-th COMMIT raises, once it has been made or before."""
+    """A connection whose n-th statement of a kind is made by somebody else."""
 
-    def __init__(self, connection: Any, failing: int, error: BaseException, *, after: bool) -> None:
-        self._connection, self._left, self._error, self._after = connection, failing, error, after
+    def __init__(self, connection: Any, sql: str, which: int, instead: Callable[[Any], None]) -> None:
+        self._connection, self._sql, self._left, self._instead = connection, sql, which, instead
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
     def execute(self, sql: str, *given: Any) -> Any:
-        """Fails when its time has come."""
-        if sql == "COMMIT":
+        """Makes it, or has it made when its time has come."""
+        if sql == self._sql:
             self._left -= 1
             if self._left == 0:
-                if self._after:
-                    self._connection.execute(sql)
-                raise self._error
+                return self._instead(self._connection)
         return self._connection.execute(sql, *given)
+
+
+def _replace(monkeypatch: pytest.MonkeyPatch, sql: str, which: int, instead: Callable[[Any], None]) -> None:
+    """Has the writers that are made from now on do something else in the place of a statement; batches are halved."""
+    monkeypatch.setattr(engine, "HALVED_APPENDS", 2)
+    plain = Writer.__init__
+
+    def prepared(writer: Writer, connection: Any, *given: Any) -> None:
+        plain(writer, connection, *given)
+        writer.connection = _Connection(connection, sql, which, instead)  # type: ignore[assignment]  # all of it
+
+    monkeypatch.setattr(Writer, "__init__", prepared)
 
 
 @pytest.mark.parametrize("error", [apsw.IOError("made to fail"), MemoryError(), KeyError("a bug")], ids=repr)
@@ -41,14 +54,13 @@ async def test_a_commit_that_fails_is_never_told_as_a_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, after: bool
 ) -> None:
     """The half before it is told its receipts, its own half that nothing is known; and nothing more is written."""
-    monkeypatch.setattr(engine, "HALVED_APPENDS", 2)
-    plain = Writer.__init__
 
-    def prepared(writer: Writer, connection: Any, *given: Any) -> None:
-        plain(writer, connection, *given)
-        writer.connection = _Connection(connection, 2, error, after=after)  # type: ignore[assignment]  # all of it
+    def fail(connection: Any) -> None:
+        if after:
+            connection.execute("COMMIT")
+        raise error
 
-    monkeypatch.setattr(Writer, "__init__", prepared)
+    _replace(monkeypatch, "COMMIT", 2, fail)
     store = await SqliteStore.open(tmp_path / "log.db")
     appends = [store.append([new_event("Noted", {"n": n})]) for n in range(10)]
     told = await asyncio.gather(*appends, return_exceptions=True)
@@ -60,5 +72,28 @@ async def test_a_commit_that_fails_is_never_told_as_a_success(
     store = await SqliteStore.open(tmp_path / "log.db")
     try:
         assert await store.head() == (10 if after else 5)
+    finally:
+        await store.aclose()
+
+
+@pytest.mark.parametrize(("sql", "meanwhile"), [("COMMIT", 1000), ("BEGIN IMMEDIATE", 0)])
+async def test_one_half_is_told_while_the_other_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str, meanwhile: int
+) -> None:
+    """Before its commit; and before anything where so many events are to be planned that it would take long."""
+    monkeypatch.setattr(writing, "MOST_MEANWHILE", meanwhile)
+    told, in_time = threading.Event(), []
+
+    def wait(connection: Any) -> None:
+        in_time.append(told.wait(10))
+        connection.execute(sql)
+
+    _replace(monkeypatch, sql, 2, wait)
+    store = await SqliteStore.open(tmp_path / "log.db")
+    try:
+        appends = [asyncio.create_task(store.append([new_event("Noted", {"n": n})])) for n in range(4)]
+        appends[0].add_done_callback(lambda _: told.set())
+        await asyncio.gather(*appends)
+        assert in_time == [True]
     finally:
         await store.aclose()

@@ -73,6 +73,25 @@ async def test_a_slice_too_large_to_join_is_read_in_smaller_ones(
         await store.aclose()
 
 
+@pytest.mark.parametrize("short", [tagging.SHORT, 0], ids=["short log", "long log"])
+async def test_streams_read_together_keep_to_their_spans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: int
+) -> None:
+    """Each begins, ends and stops where it was asked to."""
+    monkeypatch.setattr(tagging, "SHORT", short)
+    monkeypatch.setattr(tagging, "FEWEST", 3)  # so that some tags are in the index, and some are not
+    store = await SqliteStore.open(tmp_path / "log.db")
+    try:
+        for number in range(12):
+            await store.append(_note(number % 2))
+        asked = [(0, Span(3, limit=3)), (1, Span(4, 9, limit=3)), (0, Span(limit=3)), (1, Span(12, limit=3))]
+        pages = await asyncio.gather(*(store.contents(Query.of(tags=[f"note:{n}"]), span) for n, span in asked))
+        assert [page.positions for page in pages] == [[5, 7, 9], [6, 8], [1, 3, 5], []]
+        assert [page.through for page in pages] == [9, 9, 5, 12]
+    finally:
+        await store.aclose()
+
+
 async def test_streams_too_large_to_be_read_together_are_read_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
