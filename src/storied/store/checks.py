@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -150,8 +151,9 @@ def check_amounts(value: object, name: str, raw: bytes) -> None:
 
     Raises `InvalidEvent` with code ``lossy`` for one that is not finite, or beyond 10^±4999.
     """
-    if b"Inf" not in raw and b"E" not in raw and len(raw) < MAX_MAGNITUDE:  # as nearly always: such an amount needs one
-        return
+    kind: Any = type(value)
+    if not _may_hold_amounts(kind) or (b"I" not in raw and b"E" not in raw and len(raw) < MAX_MAGNITUDE):
+        return  # as nearly always: an amount like that is spelled with one of them, or is long
     for amount in _decimals(value):
         if not amount.is_finite() or abs(amount.adjusted()) >= MAX_MAGNITUDE:
             raise InvalidEvent(
@@ -159,6 +161,15 @@ def check_amounts(value: object, name: str, raw: bytes) -> None:
                 f"10^±{MAX_MAGNITUDE}.",
                 code="lossy",
             )
+
+
+@cache
+def _may_hold_amounts(cls: type) -> bool:
+    """Whether a field of the class may be a Decimal, however deep."""
+    try:
+        return "decimal" in str(msgspec.json.schema(cls))
+    except (TypeError, ValueError, RuntimeError):  # of a type that has no schema
+        return True
 
 
 def _decimals(value: object) -> Iterator[Decimal]:
