@@ -21,10 +21,10 @@ from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response as StarletteResponse
 from starlette.routing import Route
 
-from storied.services.http import Answer, Request, Response
-from storied.services.routing import Router, parse_template
 from storied.services.service import Opening, Service
 from storied.services.settings import Settings
+from storied.services.web.http import Answer, Request, Response
+from storied.services.web.routing import Router, parse_template
 
 BODY = b'{"order":"o-1","customer":"c-9","status":"paid","total":"9.90"}'
 JSON = "application/json"

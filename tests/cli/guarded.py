@@ -1,7 +1,7 @@
 """The library with rules: a reader sees what they have borrowed, a clerk everything, and an operator operates."""
 
 from storied import OPERATIONS, App, Id, View, on
-from storied.services.identity import ApiKeys, new_key
+from storied.services.access.identity import ApiKeys, new_key
 from tests.cli.library import Book, BookBought, BookLent, BookPage, count, lend
 
 READER, _reader = new_key("r-1", ["reader"])

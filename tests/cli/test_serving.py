@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from storied.cli.keys import add_entry
-from storied.services.identity import ApiKeys, keys_file_entry, new_key
+from storied.services.access.identity import ApiKeys, keys_file_entry, new_key
 from tests.cli.conftest import Shell
 from tests.docs.pages import ROOT
 

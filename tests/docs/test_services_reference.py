@@ -7,7 +7,7 @@ import re
 import pytest
 
 from storied.errors import StoriedError
-from storied.services.problems import BY_CLASS, BY_CODE, Problem
+from storied.services.web.problems import BY_CLASS, BY_CODE, Problem
 from tests.docs.pages import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "services.md").read_text(encoding="utf-8")

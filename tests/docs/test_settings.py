@@ -3,8 +3,8 @@
 import pytest
 
 from storied.services.health import ViewHealth
-from storied.services.observing import Meters
 from storied.services.settings import Settings
+from storied.services.telemetry.observing import Meters
 from tests.docs.pages import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "services.md").read_text(encoding="utf-8")

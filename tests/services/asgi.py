@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from storied.services.http import Message, Request, Scope
+from storied.services.web.http import Message, Request, Scope
 
 
 class Sent(msgspec.Struct):

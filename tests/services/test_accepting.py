@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from storied.services.accepting import takes_json, wants_events
+from storied.services.web.accepting import takes_json, wants_events
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 
 from storied import Command, DefinitionError
 from storied.errors import InvalidEvent, RequestRefused
-from storied.services.binding import Binding
-from storied.services.routing import parse_template
+from storied.services.commanding.binding import Binding
+from storied.services.web.routing import parse_template
 from tests.services.asgi import request_of
 from tests.services.ledger import CloseAccount, Describe, OpenAccount, Pay, Payee, Street
 

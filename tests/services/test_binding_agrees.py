@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from storied import Command
 from storied.errors import RequestRefused
-from storied.services.binding import Binding
-from storied.services.routing import parse_template
+from storied.services.commanding.binding import Binding
+from storied.services.web.routing import parse_template
 from tests.services.asgi import request_of
 
 

@@ -19,8 +19,8 @@ from storied.commands.execute import Request as Asked
 from storied.domain.access import Access, CredentialHeaders
 from storied.errors import StoreUnavailable
 from storied.services.commands import CommandService, command_service
-from storied.services.cookies import cookie_of
 from storied.services.settings import Settings
+from storied.services.web.cookies import cookie_of
 from storied.store.port import EventStore
 from tests.services.asgi import Sent, Wire, ask, scope_of
 from tests.services.ledger import Account, AccountPage, OpenAccount, Opened, Paid, ledger

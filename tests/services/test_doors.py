@@ -17,13 +17,13 @@ from storied import OPERATIONS, App, Event, Id, View, on
 from storied.domain.access import Access, HistoryOf
 from storied.examples.shop import app as shop
 from storied.examples.shop.views import CustomerOverview, OrderPage, SellerMonth
+from storied.services.access.identity import ApiKeys, new_key
 from storied.services.gate import Gate
-from storied.services.identity import ApiKeys, new_key
 from storied.services.queries import query_service
-from storied.services.routing import Route
 from storied.services.service import Service
 from storied.services.settings import Settings
 from storied.services.sides import service_of
+from storied.services.web.routing import Route
 from tests.services.asgi import Sent, Wire, ask, scope_of
 
 JSON = {"Content-Type": "application/json"}

@@ -13,8 +13,8 @@ import pytest
 
 from storied.services.commands import command_service
 from storied.services.gate import Gate
+from storied.services.serving.wire import connection_class
 from storied.services.settings import Settings
-from storied.services.wire import connection_class
 from tests.services.ledger import ledger
 from tests.services.serving import served
 

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from storied import Command, Id, StoriedError
-from storied.services.binding import Binding
-from storied.services.routing import parse_template
+from storied.services.commanding.binding import Binding
+from storied.services.web.routing import parse_template
 from tests.services.asgi import request_of
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from storied import EVERYONE, OPERATIONS, App, Command, Event, Id, Principal
+from storied.services.access.identity import ApiKeys, new_key
 from storied.services.commands import CommandService, command_service
-from storied.services.identity import ApiKeys, new_key
 from storied.services.settings import Settings
 from tests.services.asgi import Sent, ask, request_of
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from storied.errors import RequestRefused
-from storied.services.deadlines import Deadlines
-from storied.services.guarding import REMEMBERED, Guard, Rates
+from storied.services.access.guarding import REMEMBERED, Guard, Rates
 from storied.services.settings import Settings
+from storied.services.web.deadlines import Deadlines
 from tests.services.asgi import request_of
 
 

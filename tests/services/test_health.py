@@ -6,8 +6,8 @@ import pytest
 from storied import App
 from storied.services.gate import Gate
 from storied.services.health import Health, Readiness, ViewHealth, view_health
-from storied.services.http import Request
 from storied.services.settings import Settings
+from storied.services.web.http import Request
 from storied.store.documents import Checkpoint, Edition, Heartbeat, Table
 from tests.services.asgi import Wire, scope_of
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from storied.errors import RequestRefused
-from storied.services import http
-from storied.services.deadlines import Deadlines
-from storied.services.http import Headers, Message, Request, Stream, send_stream
+from storied.services.web import http
+from storied.services.web.deadlines import Deadlines
+from storied.services.web.http import Headers, Message, Request, Stream, send_stream
 from tests.services.asgi import Wire, request_of, scope_of
 
 

@@ -9,7 +9,7 @@ import pytest
 from storied import DefinitionError, Principal
 from storied.domain.access import CredentialHeaders
 from storied.errors import AccessDenied
-from storied.services.identity import ApiKey, ApiKeys, Verifiers, identify, keys_file_entry, new_key
+from storied.services.access.identity import ApiKey, ApiKeys, Verifiers, identify, keys_file_entry, new_key
 
 SECRET, KEPT = new_key("anna", ["cashier", "clerk"])
 

@@ -14,8 +14,8 @@ import apsw
 import msgspec
 import pytest
 
-from storied.services import live
 from storied.services.queries import QueryService, query_service
+from storied.services.querying import live
 from storied.services.settings import Settings
 from storied.testing.waiting import eventually
 from tests.services import library as model

@@ -7,11 +7,11 @@ import re
 import pytest
 
 from storied import DefinitionError
-from storied.services import tracing
 from storied.services.commands import CommandService, command_service
-from storied.services.metrics import Counter, Gauge, Histogram, exposition
 from storied.services.settings import Settings
-from storied.services.tracing import TraceContext, parse_traceparent
+from storied.services.telemetry import tracing
+from storied.services.telemetry.metrics import Counter, Gauge, Histogram, exposition
+from storied.services.telemetry.tracing import TraceContext, parse_traceparent
 from tests.services.asgi import Sent, ask
 from tests.services.ledger import ledger
 

@@ -13,14 +13,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from storied import App, Command, Event, Id, View, on, services
 from storied.domain.access import EVERYONE
 from storied.examples.shop import app as shop
+from storied.services.access.identity import ApiKeys, Verifiers, new_key
 from storied.services.commands import command_service
 from storied.services.gate import Gate
-from storied.services.identity import ApiKeys, Verifiers, new_key
 from storied.services.openapi import openapi
-from storied.services.problems import BY_CLASS, BY_CODE
 from storied.services.queries import query_service
 from storied.services.settings import Settings
 from storied.services.sides import Side, service_of
+from storied.services.web.problems import BY_CLASS, BY_CODE
 from tests.services.asgi import ask
 from tests.services.oddities import odd
 

@@ -10,8 +10,8 @@ import pytest
 
 from storied.examples.shop import app as shop
 from storied.services.commands import command_service
+from storied.services.describing.page import page_of, prose
 from storied.services.openapi import openapi
-from storied.services.page import page_of, prose
 from storied.services.settings import Settings
 from tests.services.asgi import ask
 from tests.services.oddities import odd

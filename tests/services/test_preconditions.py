@@ -8,8 +8,8 @@ import pytest
 
 from storied.domain.ids import derived_id
 from storied.errors import RequestRefused
-from storied.services.http import Headers
-from storied.services.preconditions import (
+from storied.services.web.http import Headers
+from storied.services.web.preconditions import (
     WAIT_SECONDS,
     Wish,
     command_id_of,

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from storied import App, DefinitionError, Event, Fact, Id, OpenApp, View, on
-from storied.services.cookies import cookie_of
 from storied.services.queries import QueryService, query_service
 from storied.services.settings import Settings
+from storied.services.web.cookies import cookie_of
 from storied.testing.waiting import eventually
 from tests.services import library as model
 from tests.services.asgi import Sent, ask

@@ -13,9 +13,9 @@ import pytest
 
 from storied.services.commands import command_service
 from storied.services.gate import Gate
-from storied.services.problems import BY_CLASS, BY_CODE
+from storied.services.serving.wire import connection_class
 from storied.services.settings import Settings
-from storied.services.wire import connection_class
+from storied.services.web.problems import BY_CLASS, BY_CODE
 from tests.services.ledger import ledger
 from tests.services.serving import served
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from storied.errors import DefinitionError, RequestRefused
-from storied.services.http import Answer, Request, Response
-from storied.services.routing import Router, parse_template
+from storied.services.web.http import Answer, Request, Response
+from storied.services.web.routing import Router, parse_template
 
 
 async def _endpoint(request: Request) -> Answer:

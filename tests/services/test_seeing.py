@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from storied import EVERYONE, App, Event, Id, OpenApp, Reader, View, on
-from storied.services.cookies import cookie_of
-from storied.services.identity import ApiKeys, new_key
+from storied.services.access.identity import ApiKeys, new_key
 from storied.services.queries import QueryService, query_service
 from storied.services.settings import Settings
+from storied.services.web.cookies import cookie_of
 from tests.services.asgi import Sent, ask
 from tests.services.test_live import Told, listening
 

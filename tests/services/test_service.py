@@ -11,10 +11,10 @@ import pytest
 
 from storied import Rejected
 from storied.errors import StoreClosed, StoreUnavailable
-from storied.services.http import Answer, Message, Request, Response, Stream
-from storied.services.routing import Route, Router, parse_template
 from storied.services.service import Opening, Pipeline, Service
 from storied.services.settings import Settings
+from storied.services.web.http import Answer, Message, Request, Response, Stream
+from storied.services.web.routing import Route, Router, parse_template
 from tests.services.asgi import Wire, ask, scope_of
 
 

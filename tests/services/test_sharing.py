@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from storied.services.metrics import Counter, Gauge, Histogram, exposition
-from storied.services.observing import Meters
-from storied.services.sharing import PAGE, Shared, Sheet, new_sheet
+from storied.services.telemetry.metrics import Counter, Gauge, Histogram, exposition
+from storied.services.telemetry.observing import Meters
+from storied.services.telemetry.sharing import PAGE, Shared, Sheet, new_sheet
 from storied.testing.waiting import eventually
 from tests.services.processes import APP, Client, Program, free_port, running
 from tests.services.test_processes import children, go_on

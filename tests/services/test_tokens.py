@@ -16,8 +16,8 @@ from jwt.algorithms import RSAAlgorithm
 
 from storied import DefinitionError, Principal
 from storied.errors import AccessDenied
-from storied.services.identity import identify
-from storied.services.tokens import JwtVerifier
+from storied.services.access.identity import identify
+from storied.services.access.tokens import JwtVerifier
 
 ISSUER, AUDIENCE = "https://login.example", "shop"
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -8,8 +8,8 @@ from storied import Principal
 from storied.domain.access import CredentialHeaders
 from storied.services.commands import command_service
 from storied.services.gate import Gate
+from storied.services.serving.wire import connection_class
 from storied.services.settings import Settings
-from storied.services.wire import connection_class
 from tests.services.ledger import ledger
 from tests.services.serving import served
 

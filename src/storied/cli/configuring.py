@@ -15,7 +15,7 @@ import msgspec
 from storied.app import App
 from storied.cli.failures import UsageProblem
 from storied.domain.access import Verifier
-from storied.services.identity import ApiKeys, Verifiers
+from storied.services.access.identity import ApiKeys, Verifiers
 from storied.services.settings import LOOPBACK, Settings
 
 
@@ -114,7 +114,7 @@ def _tokens(given: Tokens, folder: Path) -> Verifier:
     if given.pem is not None and b"-----BEGIN" not in key:
         raise UsageProblem(f"{files[0]} holds no PEM. Give the provider's public key.")
     try:
-        tokens = import_module("storied.services.tokens")  # needs an extra, which who has no tokens can do without
+        tokens = import_module("storied.services.access.tokens")  # an extra, which who has no tokens can do without
     except ImportError as error:
         raise UsageProblem(f"[jwt] cannot be used: {error}") from error
     verifier: Verifier = tokens.JwtVerifier(

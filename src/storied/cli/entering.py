@@ -12,8 +12,8 @@ from storied.cli.logs import log_to_stderr
 from storied.domain.access import OPERATIONS, Principal, Subject
 from storied.domain.views import View
 from storied.errors import AccessDenied
-from storied.services.identity import identify
-from storied.services.observing import audit
+from storied.services.access.identity import identify
+from storied.services.telemetry.observing import audit
 
 TOKEN_VARIABLE = "STORIED_TOKEN"  # noqa: S105 - the name of a variable
 

@@ -11,7 +11,7 @@ from storied.cli.failures import UsageProblem
 from storied.cli.printing import Output
 from storied.cli.times import parse_count
 from storied.cli.verb import Verb
-from storied.services.identity import ApiKeys, keys_file_entry, new_key
+from storied.services.access.identity import ApiKeys, keys_file_entry, new_key
 
 DAY = 24 * 60 * 60
 

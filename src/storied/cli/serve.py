@@ -19,11 +19,11 @@ from storied.cli.printing import Output
 from storied.cli.times import parse_count
 from storied.cli.verb import Verb
 from storied.services.gate import Gate
-from storied.services.observing import Meters
+from storied.services.serving.supervising import Parent, Program, Supervisor
 from storied.services.settings import LOOPBACK
-from storied.services.sharing import Shared, Sheet, new_sheet
 from storied.services.sides import Side, service_of
-from storied.services.supervising import Parent, Program, Supervisor
+from storied.services.telemetry.observing import Meters
+from storied.services.telemetry.sharing import Shared, Sheet, new_sheet
 
 
 def add_target(parser: ArgumentParser) -> None:
@@ -180,7 +180,7 @@ def _programs(arguments: Namespace, url: str, listening: socket, *, views: bool)
 def _running() -> Any:
     """The module that needs the extra ``services``."""
     try:
-        return import_module("storied.services.running")
+        return import_module("storied.services.serving.running")
     except ImportError as error:
         raise UsageProblem(
             f"serving needs {error.name}, which is not installed. Install it: pip install 'storied[services]'."

@@ -9,8 +9,8 @@ from storied.cli.places import STORE_VARIABLE, load_app, store_or_default
 from storied.cli.printing import Output
 from storied.cli.serve import add_target
 from storied.cli.verb import Verb
-from storied.services.stopping import until_told
-from storied.services.supervising import Parent
+from storied.services.serving.stopping import until_told
+from storied.services.serving.supervising import Parent
 
 
 def _add_options(parser: ArgumentParser) -> None:

@@ -18,19 +18,19 @@ from storied.domain.commands import Command
 from storied.domain.ids import new_id
 from storied.errors import Conflict, InvalidQuery, Outdated, RequestRefused, StoreError, UnknownOutcome
 from storied.opened import OpenApp
-from storied.services.awaiting import wait_for_views
-from storied.services.binding import Binding
-from storied.services.changes import Changed, Told
-from storied.services.cookies import kept_cookie
-from storied.services.description import add_description
+from storied.services.commanding.awaiting import wait_for_views
+from storied.services.commanding.binding import Binding
+from storied.services.commanding.changes import Changed, Told
+from storied.services.commanding.members import key_of_member
+from storied.services.describing.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health
-from storied.services.http import Header, Request, Response
-from storied.services.members import key_of_member
-from storied.services.preconditions import SAID, command_id_of, said_by
-from storied.services.routing import Router, parse_template
 from storied.services.service import Opening, Service
 from storied.services.settings import POSITION_HEADER, Settings
+from storied.services.web.cookies import kept_cookie
+from storied.services.web.http import Header, Request, Response
+from storied.services.web.preconditions import SAID, command_id_of, said_by
+from storied.services.web.routing import Router, parse_template
 from storied.store.records import Receipt
 
 COMMAND_METHODS = ("POST", "PUT", "PATCH", "DELETE")

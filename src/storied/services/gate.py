@@ -13,13 +13,13 @@ from ipaddress import ip_address
 from storied.app import App
 from storied.domain.access import OPERATIONS, Access, Principal
 from storied.errors import AccessDenied, RequestRefused
-from storied.services.guarding import Guard, Rates
-from storied.services.http import Request
-from storied.services.identity import identify, unauthenticated
-from storied.services.observing import Meters, Observer, audit
-from storied.services.routing import Route
+from storied.services.access.guarding import Guard, Rates
+from storied.services.access.identity import identify, unauthenticated
 from storied.services.service import Pipeline
 from storied.services.settings import Settings
+from storied.services.telemetry.observing import Meters, Observer, audit
+from storied.services.web.http import Request
+from storied.services.web.routing import Route
 
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 

@@ -15,11 +15,11 @@ import msgspec
 
 from storied.errors import AccessDenied, StoriedError
 from storied.services.gate import Gate, is_operator
-from storied.services.http import Request, Response
-from storied.services.metrics import CONTENT_TYPE, Gauge, exposition
-from storied.services.observing import audit
-from storied.services.routing import Router, parse_template
 from storied.services.settings import Settings
+from storied.services.telemetry.metrics import CONTENT_TYPE, Gauge, exposition
+from storied.services.telemetry.observing import audit
+from storied.services.web.http import Request, Response
+from storied.services.web.routing import Router, parse_template
 from storied.store.documents import Edition, Heartbeat
 
 LIVES = ("running", "building")

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from storied.services.description import add_description
+from storied.services.describing.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readied, Readiness, add_health
-from storied.services.routing import Router
 from storied.services.service import Opening, Service
+from storied.services.web.routing import Router
 
 
 class Joined(Service[None]):

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from storied.app import App
 from storied.services.commands import command_service
-from storied.services.description import describe
+from storied.services.describing.description import describe
+from storied.services.describing.security import Security
 from storied.services.gate import Gate
 from storied.services.queries import query_service
-from storied.services.routing import Route
-from storied.services.security import Security
 from storied.services.settings import Settings
+from storied.services.web.routing import Route
 
 NOWHERE = "memory://"
 

@@ -17,18 +17,18 @@ from storied.opened import OpenApp
 from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
-from storied.services.description import add_description
-from storied.services.documents import DocumentEndpoint
-from storied.services.express import Express
+from storied.services.describing.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health, view_health
-from storied.services.http import Endpoint, Receive, Scope, Send
-from storied.services.lists import ListEndpoint
-from storied.services.questions import QuestionEndpoint
-from storied.services.routing import Router, Template, parse_template
+from storied.services.querying.documents import DocumentEndpoint
+from storied.services.querying.express import Express
+from storied.services.querying.lists import ListEndpoint
+from storied.services.querying.questions import QuestionEndpoint
+from storied.services.querying.trails import HistoryEndpoint
 from storied.services.service import Opening, Service
 from storied.services.settings import Settings
-from storied.services.trails import HistoryEndpoint
+from storied.services.web.http import Endpoint, Receive, Scope, Send
+from storied.services.web.routing import Router, Template, parse_template
 
 
 class QueryService(Service[Reader]):

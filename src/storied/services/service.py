@@ -17,11 +17,21 @@ from typing import Any, Generic, Self, TypeVar
 
 from storied.domain.ids import new_id
 from storied.errors import RequestRefused, StoreClosed
-from storied.services.deadlines import Deadlines
-from storied.services.http import Answer, Receive, Request, Response, Scope, Send, Stream, send_response, send_stream
-from storied.services.problems import problem_response
-from storied.services.routing import Route, Router
 from storied.services.settings import Settings
+from storied.services.web.deadlines import Deadlines
+from storied.services.web.http import (
+    Answer,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    Stream,
+    send_response,
+    send_stream,
+)
+from storied.services.web.problems import problem_response
+from storied.services.web.routing import Route, Router
 
 S = TypeVar("S")
 _log = logging.getLogger("storied.services")

@@ -1,0 +1,237 @@
+"""Tokens: who sends a request, as an identity provider says in a signed JWT (RFC 7519, RFC 8725). Needs PyJWT.
+
+A key is bound to its algorithms when the verifier is made, so that no token can have a public key taken for a secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from storied.domain.access import CredentialHeaders, Principal
+from storied.errors import AccessDenied, DefinitionError
+from storied.services.access.identity import bearer, is_id, unauthenticated
+
+try:
+    import jwt
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+except ImportError as error:
+    raise ImportError("verifying tokens needs PyJWT and cryptography: pip install 'storied[jwt]'.") from error
+
+SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
+RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+ALGORITHMS = SYMMETRIC | RSA | {"ES256", "ES384", "ES512", "EdDSA"}
+CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+FETCH_SECONDS = 30.0
+"""The least time between two fetches of keys."""
+SECRET_BYTES = 32
+TYPES = ("jwt", "at+jwt")
+
+log = logging.getLogger("storied.services")
+Jwks = Mapping[str, Any]
+Fetch = Callable[[], Awaitable[Jwks]]
+
+
+class Key(msgspec.Struct, frozen=True):
+    """One key: its id, if it has one, what PyJWT takes, and the algorithms that it may be used with."""
+
+    id: str | None
+    material: Any
+    algorithms: frozenset[str]
+
+
+class JwtVerifier:
+    """Verifies bearer tokens: signature, algorithm, issuer, audience, and times.
+
+    *keys* are a PEM public key, a secret of 32 bytes or more, or a JWKS document; several in a list. Nothing is fetched
+    over a network, unless *fetch* is given: it is awaited for a JWKS document when a token names an unknown key.
+    *issuer* and *audience* are required to be what is given here; None accepts any. Roles are in the claim *roles*
+    (``realm_access.roles`` is a path), as a list or as words in one text.
+    """
+
+    schemes: ClassVar[Mapping[str, Any]] = {"jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    """How a client sends a token, as OpenAPI says it."""
+
+    def __init__(
+        self,
+        keys: str | bytes | Jwks | Iterable[str | bytes | Jwks] = (),
+        *,
+        algorithms: Iterable[str],
+        issuer: str | None,
+        audience: str | None,
+        roles: str = "roles",
+        leeway: float = 30.0,
+        fetch: Fetch | None = None,
+    ) -> None:
+        self._algorithms = _checked(algorithms)
+        given = [keys] if isinstance(keys, str | bytes | Mapping) else list(keys)
+        self._keys = [key for one in given for key in self._read(one)]
+        if not self._keys and fetch is None:
+            raise DefinitionError("a JwtVerifier needs a key. Give a PEM, a secret as bytes, a JWKS dict, or fetch=.")
+        self._issuer, self._audience, self._leeway = issuer, audience, leeway
+        self._roles = roles.split(".")
+        self._fetch, self._fetched_at, self._fetching = fetch, float("-inf"), asyncio.Lock()
+
+    async def verify(self, headers: CredentialHeaders) -> Principal | None:
+        """As `Verifier` says. A bearer token that is no JWT is left to others."""
+        token = bearer(headers)
+        if token is None or token.count(".") != 2:
+            return None
+        try:
+            header = jwt.get_unverified_header(token)
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            return None
+        if header.get("alg") not in self._algorithms:
+            raise unauthenticated("The algorithm of this token is not allowed here")
+        if str(header.get("typ", TYPES[0])).lower() not in TYPES:
+            raise unauthenticated("This is a token of another type")
+        keys = self._matching(header.get("kid"))
+        if not keys and self._fetch is not None:
+            await self._renew(self._fetch)
+            keys = self._matching(header.get("kid"))
+        claims = self._claims(token, keys)
+        name = claims.get("sub")
+        if not isinstance(name, str) or not is_id(name):
+            raise unauthenticated("The subject of this token names nobody")
+        return Principal(name, _words(_at(claims, self._roles)), claims)
+
+    def _matching(self, key_id: object) -> list[Key]:
+        """The keys that a token of this key id may be signed with."""
+        return [key for key in self._keys if key_id is None or key.id in (None, key_id)]
+
+    def _claims(self, token: str, keys: Iterable[Key]) -> dict[str, Any]:
+        """What the token says. Raises `AccessDenied` when no key verifies it, or it does not hold here and now."""
+        refusal: AccessDenied = unauthenticated("This token is signed with a key that is not known here")
+        required = ["exp", "sub", *(["iss"] if self._issuer is not None else [])]
+        for key in keys:
+            allowed = [name for name in self._algorithms if name in key.algorithms]
+            if not allowed:
+                continue
+            try:
+                return jwt.decode(
+                    token,
+                    key.material,
+                    algorithms=allowed,  # what both the operator and the key allow; nothing that the token says
+                    issuer=self._issuer,
+                    audience=self._audience,
+                    leeway=self._leeway,
+                    options={"require": required, "verify_aud": self._audience is not None},
+                )
+            except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError, jwt.InvalidKeyError):
+                continue  # the next one may fit
+            except jwt.ExpiredSignatureError:
+                refusal = unauthenticated("This token has expired")
+            except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
+                refusal = unauthenticated("This token does not hold here: its issuer, audience or times do not fit")
+        raise refusal
+
+    async def _renew(self, fetch: Fetch) -> None:
+        """Fetches the keys anew, unless that was done a moment ago; those in use stay when it fails."""
+        async with self._fetching:
+            if time.monotonic() - self._fetched_at < FETCH_SECONDS:
+                return
+            self._fetched_at = time.monotonic()
+            try:
+                self._keys = self._read(await fetch())
+            except Exception:  # whatever it does: nobody is let in by it, and nobody is kept out
+                log.exception("the keys that tokens are signed with could not be fetched; those in use stay")
+
+    def _read(self, given: str | bytes | Jwks) -> list[Key]:
+        """The keys of one thing that was given. Raises `DefinitionError`."""
+        if isinstance(given, Mapping):
+            documents = given.get("keys", [given])
+            return [key for jwk in documents if (key := _from_jwk(jwk)) is not None]
+        data = given.encode() if isinstance(given, str) else given
+        if b"-----BEGIN" in data:
+            return [_from_pem(data)]
+        if isinstance(given, str):
+            raise DefinitionError("a key given as text is a PEM. Give a secret as bytes.")
+        return [_from_secret(None, data)]
+
+
+def _checked(algorithms: Iterable[str]) -> tuple[str, ...]:
+    names = (algorithms,) if isinstance(algorithms, str) else tuple(algorithms)
+    unknown = [name for name in names if name not in ALGORITHMS]
+    if not names or unknown:
+        raise DefinitionError(
+            f"algorithms={list(names)} is no list of algorithms to allow. Name some of {', '.join(sorted(ALGORITHMS))}."
+        )
+    if SYMMETRIC & set(names) and set(names) - SYMMETRIC:
+        raise DefinitionError("HS… algorithms are not allowed beside others. Make a verifier for each, and chain them.")
+    return names
+
+
+def _from_pem(data: bytes) -> Key:
+    try:
+        public = load_pem_public_key(data)
+    except ValueError as error:
+        raise DefinitionError(
+            "this PEM is no public key. Give the provider's public key, never a private one."
+        ) from error
+    match public:
+        case RSAPublicKey():
+            if public.key_size < 2048:
+                raise DefinitionError("an RSA key of less than 2048 bits is too weak. Use a longer one.")
+            return Key(None, public, RSA)
+        case EllipticCurvePublicKey() if public.curve.name in CURVES:
+            return Key(None, public, frozenset({CURVES[public.curve.name]}))
+        case Ed25519PublicKey():
+            return Key(None, public, frozenset({"EdDSA"}))
+    raise DefinitionError("this PEM is a key of a kind that signs no tokens. Give an RSA, EC or Ed25519 public key.")
+
+
+def _from_secret(key_id: str | None, secret: bytes) -> Key:
+    if len(secret) < SECRET_BYTES:
+        raise DefinitionError(
+            f"a secret of {len(secret)} bytes can be guessed. Give {SECRET_BYTES} random bytes or more."
+        )
+    return Key(key_id, secret, SYMMETRIC)
+
+
+def _from_jwk(jwk: object) -> Key | None:
+    """The key; None for one that is not for signatures, or of a kind that is not known here."""
+    if not isinstance(jwk, Mapping) or jwk.get("use", "sig") != "sig":
+        return None
+    try:
+        made = jwt.PyJWK(dict(jwk))
+    except (jwt.PyJWTError, ValueError, TypeError):
+        return None
+    key_id, family = jwk.get("kid"), _family(made)
+    named = jwk.get("alg")
+    allowed = family if named is None else family & {named}
+    if made.key_type == "oct":
+        secret = _from_secret(key_id, made.key)
+        return msgspec.structs.replace(secret, algorithms=allowed)
+    return Key(key_id, made.key, allowed)
+
+
+def _family(made: jwt.PyJWK) -> frozenset[str]:
+    match made.key_type:
+        case "oct":
+            return SYMMETRIC
+        case "RSA":
+            return RSA
+        case "EC":
+            return frozenset({CURVES.get(made.key.curve.name, "")})
+        case _:
+            return frozenset({"EdDSA"})
+
+
+def _at(claims: Mapping[str, Any], path: list[str]) -> object:
+    found: object = claims
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _words(value: object) -> frozenset[str]:
+    words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+    return frozenset(word for word in words if isinstance(word, str) and word)

@@ -1,0 +1,63 @@
+"""Flat bodies, read at once: the members of one JSON object, nothing of which holds members of its own.
+
+Nearly every body is one. It is read by a single decoder, which stops at whatever is out of the ordinary; `Binding` then
+reads the body field by field, to the same command or to every mistake in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from storied.domain.commands import Command
+from storied.domain.tags import Id
+from storied.services.web.spelling import value_of
+from storied.store.checks import check_json
+
+_MISSING = object()
+
+
+class Flat:
+    """The decoder of one command's flat bodies: *members* stand in the body, *parameters* in the path."""
+
+    def __init__(
+        self,
+        command: type[Command],
+        members: list[msgspec.structs.FieldInfo],
+        parameters: list[tuple[str, str, Any]],
+    ) -> None:
+        self._command, self._parameters = command, parameters
+        self._names = [field.name for field in members]
+        body = msgspec.defstruct(
+            command.__name__,
+            [(field.name, field.type, msgspec.field(name=field.encode_name, default=_MISSING)) for field in members],
+            forbid_unknown_fields=True,
+            kw_only=True,
+        )
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
+
+    def read(self, body: bytes, path: Mapping[str, str]) -> Command | None:
+        """The command; None when the body has to be looked at more closely, right or wrong.
+
+        Each member that is written has a colon, so there are no more members than were found, in the body and below:
+        none stands twice.
+        """
+        try:
+            check_json(body.decode(), "The body", body)
+            found = self._decoder.decode(body)
+            values = {name: value for name in self._names if (value := getattr(found, name)) is not _MISSING}
+            if body.count(b":") != len(values):
+                return None
+            for name, parameter, wanted in self._parameters:
+                text = path[parameter]
+                values[name] = text if wanted is str else value_of(text, wanted)
+            return self._command(**values)
+        except Exception:  # whatever it is, the closer look tells the client
+            return None
+
+
+def path_type(wanted: Any) -> Any:
+    """The type that the text of a path is converted to; `str` where it may stay as it is."""
+    return str if wanted == Id else wanted

@@ -1,0 +1,164 @@
+"""The audit trail of a document: what happened, when, by whom, why, and what each event made of the document.
+
+Who may see only documents that are like something is told of the time in which this one was: while it was not, it is
+as if it were not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from storied.projections.asking import meets
+from storied.projections.milestones import START, Milestone, Milestones, Way
+from storied.projections.projector import Projector
+from storied.projections.trailing import CHUNK, Trace, trail, trail_query
+from storied.services.querying.differing import Difference, differences
+from storied.store.moments import Moment
+from storied.store.port import EventStore
+
+
+class Entry(msgspec.Struct, omit_defaults=True):
+    """One event of the trail, as it is served. `changes` are those of the document."""
+
+    position: int
+    id: str
+    type: str
+    version: int
+    recorded_at: datetime
+    occurred_at: datetime
+    data: msgspec.Raw
+    changes: list[Difference]
+    actor: str | None = None
+    command: str | None = None
+    correlation: str | None = None
+    causation: str | None = None
+    headers: dict[str, str] = {}
+    error: str | None = None
+
+
+class HistoryPage(msgspec.Struct):
+    """Some entries, the position to go on behind, or None at the end, and whether there is a history to be seen."""
+
+    entries: list[Entry] = []
+    cursor: int | None = None
+    seen: bool = False
+
+
+class Visible(msgspec.Struct, frozen=True):
+    """What a document has to be like: at the end of the trail, for any of it to be seen; and at an event, for that."""
+
+    at_the_end: Mapping[str, Any]
+    at_each: Mapping[str, Any]
+
+    @property
+    def to_all(self) -> bool:
+        """Whether it may be like anything."""
+        return not (self.at_the_end or self.at_each)
+
+
+class Histories:
+    """The histories of one view's documents, in pages; one that goes on behind another begins where that ended."""
+
+    def __init__(self, projector: Projector, milestones: Milestones) -> None:
+        self._projector, self._milestones = projector, milestones
+
+    async def page(
+        self, store: EventStore, key: str, moment: Moment, visible: Visible, *, beyond: int, limit: int
+    ) -> HistoryPage:
+        """At most *limit* entries beyond a position, up to the moment, of a document that is visible then."""
+        projector, page = self._projector, HistoryPage()
+        query = trail_query(projector, key)
+        if query is None:
+            return page
+        way = Way(store.identity, projector.name, key, moment.occurred)
+        start = reached = end = await self._milestones.last(store, way, min(beyond, moment.position))
+        size = min(CHUNK, limit + 1) if start.position == beyond else CHUNK
+        async with aclosing(trail(store, projector, key, query, moment, start=start, size=size)) as traces:
+            async for trace in traces:
+                if visible.at_each and trace.held:
+                    break  # whose the document is from here on cannot be told
+                reached, shown = trace.milestone(), within(projector, trace, visible.at_each)
+                if shown is None or shown.record.position <= beyond:
+                    continue
+                if len(page.entries) == limit:
+                    page.cursor = end.position
+                    self._milestones.keep(way, end)
+                    break
+                page.entries.append(entry_of(shown))
+                end = reached
+        page.seen = reached.begun if visible.to_all else await self.shows(store, key, moment, visible, start=reached)
+        return page
+
+    async def shows(
+        self, store: EventStore, key: str, moment: Moment, visible: Visible, *, start: Milestone = START
+    ) -> bool:
+        """Whether the document is visible at the moment; *start* is a milestone to go on from, if none is further."""
+        query = trail_query(self._projector, key)
+        if query is None:
+            return False
+        way = Way(store.identity, self._projector.name, key, moment.occurred)
+        reached = await self._milestones.last(store, way, moment.position)
+        if reached.position < start.position:
+            reached = start
+        if reached.position < moment.position:
+            async for trace in trail(store, self._projector, key, query, moment, start=reached):
+                reached = trace.milestone()
+            [last] = await store.read(after=moment.position - 1, until=moment.position).list()
+            reached = msgspec.structs.replace(reached, position=last.position, digest=last.digest)
+            self._milestones.keep(way, reached)
+        return all(
+            is_like(self._projector, reached.document, wanted)
+            for wanted in (visible.at_the_end, visible.at_each)
+            if wanted
+        )
+
+
+def within(projector: Projector, trace: Trace, wanted: Mapping[str, Any]) -> Trace | None:
+    """The trace as it is for those who see only documents that are like this; None when they see neither side."""
+    if not wanted:
+        return trace
+    before = trace.before if is_like(projector, trace.before, wanted) else None
+    after = trace.after if is_like(projector, trace.after, wanted) else None
+    if before is None and after is None:
+        return None
+    return msgspec.structs.replace(trace, before=before, after=after)
+
+
+def is_like(projector: Projector, document: str | None, wanted: Mapping[str, Any]) -> bool:
+    """Whether there is a document, and it meets the criteria."""
+    return document is not None and meets(projector, projector.decoder.decode(document), wanted)
+
+
+def entry_of(trace: Trace) -> Entry:
+    """What is told of one event."""
+    record, metadata = trace.record, trace.record.metadata
+    return Entry(
+        position=record.position,
+        id=record.id,
+        type=record.type,
+        version=record.version,
+        recorded_at=record.recorded_at,
+        occurred_at=record.occurred_at,
+        data=msgspec.Raw(record.data.encode()),
+        changes=changes_of(trace),
+        actor=metadata.actor,
+        command=metadata.command,
+        correlation=metadata.correlation,
+        causation=metadata.causation,
+        headers=dict(metadata.headers),
+        error=trace.error,
+    )
+
+
+def changes_of(trace: Trace) -> list[Difference]:
+    """What the event changed: each field of a new document, and a document that is gone as a whole."""
+    if trace.before == trace.after:
+        return []
+    before: Any = {} if trace.before is None else msgspec.json.decode(trace.before)
+    after: Any = msgspec.UNSET if trace.after is None else msgspec.json.decode(trace.after)
+    return list(differences(before, after))

@@ -1,0 +1,77 @@
+"""Documents by their indexed fields: a page of the stored bytes, as they are now or were, or live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from storied.app import App
+from storied.domain.views import View, view_spec
+from storied.errors import InvalidQuery
+from storied.projections.asking import meets
+from storied.projections.projector import Projector
+from storied.projections.reader import Reader
+from storied.projections.serving import Then
+from storied.projections.texts import Texts
+from storied.services.querying.asking import answer, last_event, no_past, stream_then, then_of, wants_stream
+from storied.services.querying.listing import Listing, array_of, indexed_value_in, listing, next_link
+from storied.services.querying.live import STREAM_HEADERS, ListTelling, stream
+from storied.services.service import Service
+from storied.services.web.http import Answer, Request, Stream
+from storied.services.web.routing import Template
+from storied.store.documents import Hit
+
+
+class ListEndpoint:
+    """What answers ``GET /orders``."""
+
+    def __init__(self, service: Service[Reader], app: App, view: type[View], template: Template) -> None:
+        self.service, self.app, self.view, self.template = service, app, view, template
+        self.projector = Projector(view_spec(view))
+
+    async def __call__(self, request: Request) -> Answer:
+        """A page of documents. Raises what the table of problems has."""
+        visible = dict(self.app.access.visible(request.principal, self.view))
+        asked = listing(self.projector, request.query, self.service.settings.page_limit)
+        for name in self.template.parameters:
+            value = indexed_value_in(name, self.projector.spec.hints()[name], request.path_params[name])
+            if visible.setdefault(name, value) != value:
+                visible[self.projector.spec.key] = ""  # what the path asks for is nothing that this client may see
+        if wants_stream(request):
+            return await self._stream(request, asked, visible)
+        then, more = await then_of(request, self.service, asked.at)
+        page = await self.page(asked, visible, then)
+        if page.cursor is not None:
+            more.append((b"link", next_link(request.query, page.cursor)))
+        return answer(request, array_of(page.hits), page.position, *more)
+
+    async def page(self, asked: Listing, visible: Mapping[str, Any], then: Then) -> Texts:
+        """The documents asked for, of those that may be seen."""
+        texts = self.service.opening.value.texts
+        key = visible.get(self.projector.spec.key)
+        if key is None:
+            return await texts.page(
+                self.view,
+                asked.where,
+                order_by=asked.sort,
+                limit=asked.limit,
+                cursor=asked.cursor,
+                also=visible,
+                then=then,
+            )
+        shown = await texts.document(self.view, str(key), then)
+        hits = []
+        if shown.document is not None:
+            document = texts.decoded(self.view, shown.document)
+            if meets(self.projector, document, asked.where) and meets(self.projector, document, visible):
+                hits = [Hit(str(key), shown.document.decode())]
+        return Texts(hits, None, shown.position)
+
+    async def _stream(self, request: Request, asked: Listing, visible: Mapping[str, Any]) -> Stream:
+        no_past(asked.at)
+        if asked.cursor is not None:
+            raise InvalidQuery("a stream tells the first page of a list. Leave cursor= out, and give a limit=.")
+        texts = self.service.opening.value.texts
+        telling = ListTelling(lambda then: self.page(asked, visible, then))
+        then, more = await stream_then(request, self.service, last_event(request))
+        return Stream(200, stream(texts, self.projector, telling, then), [*STREAM_HEADERS, *more])

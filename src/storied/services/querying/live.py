@@ -1,0 +1,176 @@
+"""Live: documents as they change, as server-sent events.
+
+A stream tells states, not steps: it sends what a document is like now, then again whenever that has changed, and says
+when it is gone. What changed and changed back in between may never be told. So nothing is missed by a client that
+comes back: it is told the present state, not before the position that its Last-Event-ID names. Between two events
+nothing is open in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from storied.errors import KeyParked, NotCaughtUp, StoreUnavailable, StoriedError
+from storied.projections.asking import meets
+from storied.projections.projector import Projector
+from storied.projections.serving import Then
+from storied.projections.standings import NOWHERE, Standing
+from storied.projections.texts import Texts, TextViews
+from storied.services.web.http import Header
+from storied.services.web.problems import problem_of
+from storied.store.documents import Shown
+
+HEARTBEAT_SECONDS = 15.0
+"""How long a stream is silent before it says that it is alive."""
+RETRY_SECONDS = 0.5
+RETRY = b"retry: 1000\n\n"
+ALIVE = b": alive\n\n"
+STREAM_HEADERS: list[Header] = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class State(msgspec.Struct):
+    """What is to be told now: the events that lead from what was told to what is, and how the view is doing."""
+
+    messages: list[bytes]
+    position: int
+    status: str = "live"
+    detail: str = ""
+
+
+class Telling(Protocol):
+    """What was told to one client of one document, or of one list; `tell` says what is to be told next."""
+
+    async def tell(self, then: Then) -> State:
+        """The state as of then, and what it differs in from what was told. Raises as reading does."""
+        ...
+
+
+class DocumentTelling:
+    """One document: whole when it is new to the client or has changed, and that it is gone."""
+
+    def __init__(self, texts: TextViews, projector: Projector, key: str, visible: Mapping[str, Any]) -> None:
+        self._texts, self._projector, self._key, self._visible = texts, projector, key, visible
+        self._told: object = msgspec.UNSET
+
+    async def tell(self, then: Then) -> State:
+        """As `Telling` says."""
+        shown = await self._texts.document(self._projector.spec.cls, self._key, then)
+        document = shown.document if sees(self._texts, self._projector, shown, self._visible) else None
+        messages = []
+        if document != self._told:
+            self._told = document
+            if document is None:
+                messages = [message("gone", msgspec.json.encode({"key": self._key}), shown.position)]
+            else:
+                messages = [message("document", document, shown.position)]
+        if shown.held is not None and document is not None:
+            return State(messages, shown.position, "parked", f"the document stopped before event {shown.held}")
+        return State(messages, shown.position)
+
+
+class ListTelling:
+    """One list: whole at first, then each document of it that is new or has changed, and each that has left it."""
+
+    def __init__(self, ask: Callable[[Then], Awaitable[Texts]]) -> None:
+        self._ask = ask
+        self._told: dict[str, str] | None = None
+
+    async def tell(self, then: Then) -> State:
+        """As `Telling` says."""
+        page = await self._ask(then)
+        now = {hit.key: hit.document for hit in page.hits}
+        before, self._told = self._told, now
+        if before is None:
+            whole = f"[{','.join(now.values())}]".encode()
+            messages = [message("list", whole, page.position)]
+        else:
+            gone = [msgspec.json.encode({"key": key}) for key in before if key not in now]
+            changed = [text.encode() for key, text in now.items() if before.get(key) != text]
+            messages = [message("gone", one, page.position) for one in gone]
+            messages += [message("document", one, page.position) for one in changed]
+        held = [one.key for one in page.parked if one.key in now]
+        if held:
+            return State(messages, page.position, "parked", f"held back: {', '.join(held[:20])}")
+        return State(messages, page.position)
+
+
+async def stream(texts: TextViews, projector: Projector, telling: Telling, then: Then) -> AsyncGenerator[bytes, None]:
+    """The stream of what is to be told, for ever; the view's changes wake it, and silence is broken by a comment."""
+    name = projector.name
+    yield RETRY
+    status, silent_since = "live", time.monotonic()
+    while True:
+        standing = NOWHERE
+        try:
+            standing = (await texts.served.standings.now()).get(name, NOWHERE)
+            state = await telling.tell(then)
+            then = Then()
+        except (StoreUnavailable, NotCaughtUp, KeyParked) as error:
+            state = _trouble(error, standing)
+        chunks = list(state.messages)
+        said = _status(standing, state)
+        if said[0] != status:
+            status = said[0]
+            chunks.append(message("status", msgspec.json.encode(_told(said, state.position))))
+        if chunks:
+            yield b"".join(chunks)
+            silent_since = time.monotonic()
+        while not await _moved(texts, name, standing, HEARTBEAT_SECONDS - (time.monotonic() - silent_since)):
+            if time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
+                yield ALIVE
+                silent_since = time.monotonic()
+
+
+def message(event: str, data: bytes, position: int | None = None) -> bytes:
+    """One server-sent event; its id is the position of the state that it tells."""
+    identified = b"" if position is None else b"id: %d\n" % position
+    lines = data.replace(b"\r", b"").replace(b"\n", b"\ndata: ")
+    return b"event: %b\n%bdata: %b\n\n" % (event.encode(), identified, lines)
+
+
+def sees(texts: TextViews, projector: Projector, shown: Shown, visible: Mapping[str, Any]) -> bool:
+    """Whether there is a document, and it is one of those that may be seen."""
+    if shown.document is None:
+        return False
+    return not visible or meets(projector, texts.decoded(projector.spec.cls, shown.document), visible)
+
+
+async def _moved(texts: TextViews, name: str, standing: Standing, seconds: float) -> bool:
+    """Whether the view moved, or how it is doing changed, within so many seconds."""
+
+    def differs(by: Mapping[str, Standing]) -> bool:
+        return by.get(name, NOWHERE) != standing
+
+    try:
+        return await texts.served.standings.until(differs, max(0.01, seconds)) is not None
+    except StoreUnavailable:
+        await asyncio.sleep(RETRY_SECONDS)
+        return True
+
+
+def _trouble(error: StoriedError, standing: Standing) -> State:
+    status = {NotCaughtUp: "behind", KeyParked: "parked"}.get(type(error), "unavailable")
+    return State([], standing.position, status, problem_of(error).title)
+
+
+def _status(standing: Standing, state: State) -> tuple[str, str]:
+    if state.status != "live":
+        return state.status, state.detail
+    if standing.error is not None:
+        return "failed", "the view stopped at an event that its code cannot take"
+    if standing.building:
+        return "rebuilding", "the view is being built anew; this is what the old read model says"
+    return "live", ""
+
+
+def _told(said: tuple[str, str], position: int) -> dict[str, Any]:
+    return {"status": said[0], "position": position} | ({"detail": said[1]} if said[1] else {})

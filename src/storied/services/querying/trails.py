@@ -1,0 +1,75 @@
+"""The audit trail of a document, over HTTP: ``GET /orders/{order}/history``."""
+
+from __future__ import annotations
+
+from storied.app import App
+from storied.domain.times import At
+from storied.domain.views import View, view_spec
+from storied.projections.milestones import Milestones
+from storied.projections.projector import Projector
+from storied.projections.reader import Reader
+from storied.services.querying.asking import absent, answer, check_key_of, encoded, fixed_in, then_of
+from storied.services.querying.freshness import moment_in
+from storied.services.querying.history import Histories, HistoryPage, Visible
+from storied.services.querying.listing import LIMIT, next_link, number_in, once, unknown_parameter
+from storied.services.service import Service
+from storied.services.web.http import Request, Response
+from storied.services.web.routing import Template
+from storied.store.moments import Moment
+from storied.store.port import EventStore
+
+PARAMETERS = ("limit", "cursor", "at")
+
+
+class HistoryEndpoint:
+    """What answers ``GET /orders/{order}/history``."""
+
+    def __init__(
+        self, service: Service[Reader], app: App, view: type[View], template: Template, milestones: Milestones
+    ) -> None:
+        self.service, self.app, self.view = service, app, view
+        self.projector = Projector(view_spec(view))
+        self.histories = Histories(self.projector, milestones)
+        self.key = self.projector.spec.key
+        self.fixed = tuple(name for name in template.parameters if name != self.key)
+
+    async def __call__(self, request: Request) -> Response:
+        """A page of the trail, the first event first. Raises what the table of problems has."""
+        where = self.app.access.visible_history(request.principal, self.view)
+        key = check_key_of(request.path_params[self.key])
+        limit, beyond, at = self._asked(request)
+        visible = Visible(fixed_in(request, self.projector, self.fixed), where)
+        store = await self.service.opening.value.texts.log()
+        _, more = await then_of(request, self.service, at)  # the log that is read has reached what it is asked for
+        page, position = await self._read(store, key, at, visible, beyond=beyond, limit=limit)
+        if not page.seen:
+            raise absent(position)
+        if page.cursor is not None:
+            more.append((b"link", next_link(request.query, str(page.cursor))))
+        return answer(request, encoded(page.entries), position, *more)
+
+    async def _read(
+        self, store: EventStore, key: str, at: At | None, visible: Visible, *, beyond: int, limit: int
+    ) -> tuple[HistoryPage, int]:
+        """Reads the log alone: what may be seen is decided on the very events that are told."""
+        now = Moment(await store.head())
+        until = now if at is None else await self.service.opening.value.texts.past.moment(store, at)
+        page = await self.histories.page(store, key, until, visible, beyond=beyond, limit=limit)
+        if page.seen and visible.at_each and until != now:  # the past of what one may see now
+            page.seen = await self.histories.shows(store, key, now, visible)
+        return page, until.position
+
+    def _asked(self, request: Request) -> tuple[int, int, At | None]:
+        most = self.service.settings.page_limit
+        limit, beyond, at = min(LIMIT, most), 0, None
+        for name, text in once(request.query).items():
+            match name:
+                case "limit":
+                    limit = number_in(name, text, 1, most)
+                case "cursor":
+                    beyond = number_in(name, text, 0, 10**18)
+                case "at":
+                    at = moment_in(text)
+                case _:
+                    raise unknown_parameter(name, PARAMETERS)
+        return limit, beyond, at

@@ -1,0 +1,153 @@
+"""Running: a service behind uvicorn in this process, until it is told to stop; then it ends what it has begun.
+
+On the first SIGTERM or SIGINT the service is no longer ready, streams end so that clients connect elsewhere, nobody
+new is taken, whoever has connected is answered, and only then the store is closed. A second signal ends the process at
+once; what was acknowledged is on the disk. Needs the extra ``services``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import ceil
+from types import FrameType
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from storied.errors import StoreUnavailable
+from storied.services.gate import Gate
+from storied.services.service import Service
+from storied.services.serving.closing import take_nobody_new, those_who_wait
+from storied.services.serving.stopping import SIGNALS, end_at_once
+from storied.services.serving.supervising import Parent
+from storied.services.serving.wire import Connection, connection_class
+
+BACKLOG = 2048
+HANDSHAKE_SECONDS = 0.25
+"""How long a client that has begun to connect may take to end it, once nobody new is taken."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """As a client writes it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; on a free port for port 0. Raises `StoreUnavailable`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise StoreUnavailable(
+            f"nothing can listen at {host}:{port}: {error}. Free the port, or choose another with --port.",
+            code="no-address",
+        ) from error
+
+
+def address_of(listening: socket.socket) -> Address:
+    """Where the socket listens."""
+    host, port = listening.getsockname()[:2]
+    return Address(host, port)
+
+
+Started = Callable[["Server"], None]
+
+
+class Server(uvicorn.Server):
+    """A server of one service, which drains before it goes. With a *parent* it shares its socket with others."""
+
+    def __init__(self, service: Service[Any], gate: Gate, started: Started, parent: Parent | None = None) -> None:
+        settings = gate.settings
+        super().__init__(
+            uvicorn.Config(
+                service,
+                http=connection_class(gate),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=ceil(settings.idle_seconds),
+                timeout_graceful_shutdown=ceil(settings.drain_seconds),
+            )
+        )
+        self._service, self._gate, self._tell, self._parent = service, gate, started, parent
+
+    def stop(self) -> None:
+        """Begins to drain. Called again, it ends the process at once; with a parent that is for the parent to do."""
+        if self.should_exit and self._parent is None:
+            end_at_once()
+        self.should_exit = self._gate.draining = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came."""
+        self.stop()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals stop the server while the block runs, and are done with it afterwards."""
+        before = {one: signal.signal(one, self.handle_exit) for one in SIGNALS}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Requests are taken, and whoever waits for that is told."""
+        await super().startup(sockets)
+        self._tell(self)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Streams end, then nobody new is taken, and whoever has connected is answered."""
+        await asyncio.sleep(self._gate.settings.drain_delay)
+        for connection in self.server_state.connections:
+            connection.shutdown()
+        self._service.drain()
+        if self._parent is None or self._parent.stops_all():
+            await self._empty(sockets or [])
+        await super().shutdown(sockets)
+
+    async def _empty(self, sockets: list[socket.socket]) -> None:
+        """Nobody waits in these sockets any more, and nobody is going to."""
+        for listening in sockets:
+            take_nobody_new(listening)
+        await asyncio.sleep(HANDSHAKE_SECONDS)
+        own = [listening.dup() for listening in sockets]
+        for server in self.servers:
+            server.close()  # from here on only the lines below take from the queue
+        for listening in own:
+            with listening:
+                for one in those_who_wait(listening):
+                    await asyncio.get_running_loop().connect_accepted_socket(self._connection, one)
+
+    def _connection(self) -> Connection:
+        kind = self.config.http_protocol_class
+        return kind(self.config, self.server_state, self.lifespan.state)  # type: ignore[return-value, call-arg]  # ours
+
+
+async def serve(
+    service: Service[Any], gate: Gate, listening: socket.socket, *, started: Started, parent: Parent | None = None
+) -> None:
+    """Serves until a signal says to stop, and has then answered everything that it had taken.
+
+    *started* is called once requests are taken. With a *parent* the others that share the socket take what waits in it,
+    unless all are being stopped. Raises what opening the service raises.
+    """
+    async with service:
+        await Server(service, gate, started, parent).serve(sockets=[listening])
