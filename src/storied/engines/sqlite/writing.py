@@ -21,6 +21,7 @@ import msgspec
 from storied.domain.times import Clock
 from storied.engines.sqlite.bulk import insert_rows
 from storied.engines.sqlite.connection import BUSY_MILLISECONDS, transaction, unavailable
+from storied.engines.sqlite.courtesy import ASK_SECONDS, PAUSE_SECONDS, Courtesy
 from storied.engines.sqlite.lane import Job
 from storied.engines.sqlite.presence import PresentConnection
 from storied.engines.sqlite.querying import parts, position_selects, stream_matches
@@ -50,6 +51,7 @@ class Writer:
         self._fenced: str | None = None
         self._looked = 0.0
         self._mover = Mover(connection)
+        self._courtesy = Courtesy()
 
     def run(self, jobs: list[Job[AppendRequest]]) -> None:
         """Settles every job: with a receipt once its events are durable, or with the error that says why not."""
@@ -69,6 +71,7 @@ class Writer:
             self._look()
             requests = [job.request for job in live]
             batch = Batch(self.connection, self._mover, requests, to_microseconds(self._clock()))
+            self._courtesy.found(batch.committed_head)
             for job in live:
                 _settle(job, batch)
             batch.insert()
@@ -80,21 +83,30 @@ class Writer:
 
     def _begin(self) -> None:
         """Begins to write, when no other process does. Raises `apsw.BusyError` after a while."""
+        if self._courtesy.is_due():
+            self._release()
+            time.sleep(PAUSE_SECONDS)
+        deadline = time.monotonic() + BUSY_MILLISECONDS / 1000
         self.connection.set_busy_timeout(0)
         try:
-            self.connection.execute("BEGIN IMMEDIATE")
-            return
-        except apsw.BusyError:
-            self._release()
+            while True:
+                try:
+                    self.connection.execute("BEGIN IMMEDIATE")
+                    return
+                except apsw.BusyError:
+                    if time.monotonic() > deadline:
+                        raise
+                self._release()
+                time.sleep(ASK_SECONDS)
         finally:
             self.connection.set_busy_timeout(BUSY_MILLISECONDS)
-        self.connection.execute("BEGIN IMMEDIATE")
 
     def _commit(self, jobs: Jobs, batch: Batch) -> None:
         self._release()
         try:
             self.connection.execute("COMMIT")
             self._mover.committed()
+            self._courtesy.left(batch.head)
         except apsw.FullError as error:  # the frame that commits was never written
             self._roll_back(error)
             _refuse(jobs, unavailable(self._path, error))
@@ -143,12 +155,12 @@ class Batch:
     ) -> None:
         self._connection, self._mover = connection, mover
         last: Any = connection.execute(_SQL["last_event"]).fetchone()
-        self._committed_head = self._head = last[0] or 0
+        self.committed_head = self.head = last[0] or 0
         self._recorded_us = max(now_us, last[1] or 0)
-        mover.begin(checked_mark(*last[2:]), self._head)
+        mover.begin(checked_mark(*last[2:]), self.head)
         self._appends = known_appends(connection, [r.append_id for r in requests if not r.fresh])
         self._matches = _first_matches(
-            connection, [c for r in requests for c in r.conditions], self._committed_head, mover.mark
+            connection, [c for r in requests for c in r.conditions], self.committed_head, mover.mark
         )
         self._new: list[Stored] = []
         self._events: list[NewEvent] = []
@@ -167,18 +179,18 @@ class Batch:
                 raise conflict(condition, self._record(position))
         self._place(request.events)
         append_id, count = request.append_id, len(request.events)
-        new = self._appends[append_id] = Stored(Receipt(append_id, self._head, count), request.fingerprint)
+        new = self._appends[append_id] = Stored(Receipt(append_id, self.head, count), request.fingerprint)
         self._new.append(new)
-        return Receipt(append_id, self._head, count, new=True)
+        return Receipt(append_id, self.head, count, new=True)
 
     def insert(self) -> None:
         """Writes everything that was planned."""
         insert_rows(self._connection, _SQL["insert_event"], 9, self._rows)
-        self._mover.add(self._head, self._entries)
+        self._mover.add(self.head, self._entries)
         insert_rows(self._connection, _SQL["insert_append"], 5, [v for stored in self._new for v in append_row(stored)])
 
     def _place(self, events: Sequence[NewEvent]) -> None:
-        position, recorded_us, rows = self._head, self._recorded_us, self._rows
+        position, recorded_us, rows = self.head, self._recorded_us, self._rows
         for event in events:
             position += 1
             tags, tags_json = event.tags, encode_tags(event.tags)
@@ -187,7 +199,7 @@ class Batch:
             rows += (position, event_id, name, version, tags_json, data, metadata, recorded_us, digest)
             self._entries += len(tags)
             self._tagged.update(tags)
-        self._head = position
+        self.head = position
         self._events += events
 
     def _first_beyond(self, condition: AppendCondition) -> int | None:
@@ -201,14 +213,14 @@ class Batch:
         query, after = condition.query, condition.after
         if query.items and not any(item.tags[0] in self._tagged if item.tags else True for item in query.items):
             return None
-        for position, event in enumerate(self._events, self._committed_head + 1):
+        for position, event in enumerate(self._events, self.committed_head + 1):
             if position > after and query.matches(event.type, event.tags):
                 return position
         return None
 
     def _record(self, position: int) -> Recorded:
-        if position > self._committed_head:
-            return placed(self._events[position - self._committed_head - 1], position, self._recorded_us)
+        if position > self.committed_head:
+            return placed(self._events[position - self.committed_head - 1], position, self._recorded_us)
         return _read_one(self._connection, position)
 
     def _stored_records(self, receipt: Receipt) -> list[Recorded]:
