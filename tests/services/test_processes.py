@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -336,3 +337,23 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+async def test_one_key_sent_to_two_processes_at_once_executes_once(tmp_path: Path) -> None:
+    """Round after round both get the same requests at the same time: one mark each, and one answer, byte for byte."""
+    url = url_in(tmp_path)
+    ports = free_port(), free_port()
+    async with running(*(serving(url, port, "--commands") for port in ports)), AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30))
+            for port in ports
+        ]
+        for number in range(20):
+            requests = [
+                client.post("/tallies/t/marks", json={"mark": f"t-{number}"}, headers={"Idempotency-Key": f"{number}"})
+                for client in clients * 8
+            ]
+            answers = await asyncio.gather(*requests)
+            assert {answer.status_code for answer in answers} == {200}
+            assert len({answer.content for answer in answers}) == 1
+    assert await marks_in(url) == [f"t-{number}" for number in range(20)]
