@@ -15,12 +15,16 @@ import msgspec
 from storied.app import App
 from storied.cli.failures import UsageProblem
 from storied.domain.access import Verifier
+from storied.services.access.discovery import keys_of
 from storied.services.access.identity import ApiKeys, Verifiers
 from storied.services.settings import LOOPBACK, Settings
 
 
 class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The table ``[jwt]``: which tokens hold. One of the files holds the keys; paths are relative to the settings'."""
+    """The table ``[jwt]``: which tokens hold. One file holds the keys, or they are asked of the issuer.
+
+    Paths are relative to the settings'.
+    """
 
     algorithms: list[str]
     issuer: str | None = None
@@ -104,28 +108,39 @@ def _verifiers(configuration: Configuration, folder: Path) -> list[Verifier]:
 
 def _tokens(given: Tokens, folder: Path) -> Verifier:
     files = [name for name in (given.jwks, given.pem, given.secret) if name is not None]
-    if len(files) != 1:
-        raise UsageProblem("[jwt] names one file of keys: jwks, pem or secret. Name exactly one.")
-    try:
-        data = (folder / files[0]).read_bytes()
-        key: Any = json.loads(data) if given.jwks is not None else data if given.pem is not None else data.strip()
-    except (OSError, ValueError) as error:
-        raise UsageProblem(f"the keys in {files[0]} cannot be read: {error}. Correct the [jwt] table.") from error
-    if given.pem is not None and b"-----BEGIN" not in key:
-        raise UsageProblem(f"{files[0]} holds no PEM. Give the provider's public key.")
+    if len(files) > 1 or (not files and given.issuer is None):
+        raise UsageProblem(
+            "[jwt] names one file of keys, jwks, pem or secret, or an issuer that tells its own. Name exactly one."
+        )
+    keys = _keys_in(files[0], given, folder) if files else ()
     try:
         tokens = import_module("storied.services.access.tokens")  # an extra, which who has no tokens can do without
     except ImportError as error:
         raise UsageProblem(f"[jwt] cannot be used: {error}") from error
+    if not files and tokens.SYMMETRIC & set(given.algorithms):
+        raise UsageProblem("[jwt] allows an HS algorithm, whose secret no issuer tells. Name the file: secret.")
     verifier: Verifier = tokens.JwtVerifier(
-        key,
+        keys,
         algorithms=given.algorithms,
         issuer=given.issuer,
         audience=given.audience,
         roles=given.roles,
         leeway=given.leeway,
+        fetch=None if files or given.issuer is None else keys_of(given.issuer),
     )
     return verifier
+
+
+def _keys_in(name: str, given: Tokens, folder: Path) -> Any:
+    """The keys in the file."""
+    try:
+        data = (folder / name).read_bytes()
+        key: Any = json.loads(data) if given.jwks is not None else data if given.pem is not None else data.strip()
+    except (OSError, ValueError) as error:
+        raise UsageProblem(f"the keys in {name} cannot be read: {error}. Correct the [jwt] table.") from error
+    if given.pem is not None and b"-----BEGIN" not in key:
+        raise UsageProblem(f"{name} holds no PEM. Give the provider's public key.")
+    return key
 
 
 def _as_host(host: str) -> str:

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from storied.domain.access import CredentialHeaders, Principal
-from storied.errors import AccessDenied, DefinitionError
+from storied.errors import AccessDenied, DefinitionError, RequestRefused
+from storied.services.access.discovery import DiscoveryFailed
 from storied.services.access.identity import bearer, is_id, unauthenticated
 
 try:
@@ -32,6 +33,8 @@ ALGORITHMS = SYMMETRIC | RSA | {"ES256", "ES384", "ES512", "EdDSA"}
 CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 FETCH_SECONDS = 30.0
 """The least time between two fetches of keys."""
+RENEW_SECONDS = 3600.0
+"""The age at which keys are fetched anew without being asked for: a provider takes keys back by leaving them out."""
 SECRET_BYTES = 32
 TYPES = ("jwt", "at+jwt")
 
@@ -52,7 +55,8 @@ class JwtVerifier:
     """Verifies bearer tokens: signature, algorithm, issuer, audience, and times.
 
     *keys* are a PEM public key, a secret of 32 bytes or more, or a JWKS document; several in a list. Nothing is fetched
-    over a network, unless *fetch* is given: it is awaited for a JWKS document when a token names an unknown key.
+    over a network, unless *fetch* is given (`discovery.keys_of` makes one): it is awaited for a JWKS document when a
+    token names an unknown key, and once an hour.
     *issuer* and *audience* are required to be what is given here; None accepts any. Roles are in the claim *roles*
     (``realm_access.roles`` is a path), as a list or as words in one text.
     """
@@ -78,10 +82,14 @@ class JwtVerifier:
             raise DefinitionError("a JwtVerifier needs a key. Give a PEM, a secret as bytes, a JWKS dict, or fetch=.")
         self._issuer, self._audience, self._leeway = issuer, audience, leeway
         self._roles = roles.split(".")
-        self._fetch, self._fetched_at, self._fetching = fetch, float("-inf"), asyncio.Lock()
+        self._fetch, self._fetched_at = fetch, float("-inf")
+        self._fetching: asyncio.Task[None] | None = None
 
     async def verify(self, headers: CredentialHeaders) -> Principal | None:
-        """As `Verifier` says. A bearer token that is no JWT is left to others."""
+        """As `Verifier` says. A bearer token that is no JWT is left to others.
+
+        Raises `RequestRefused` with code ``no-keys`` when there are no keys, because they could not be fetched.
+        """
         token = bearer(headers)
         if token is None or token.count(".") != 2:
             return None
@@ -94,9 +102,13 @@ class JwtVerifier:
         if str(header.get("typ", TYPES[0])).lower() not in TYPES:
             raise unauthenticated("This is a token of another type")
         keys = self._matching(header.get("kid"))
-        if not keys and self._fetch is not None:
-            await self._renew(self._fetch)
-            keys = self._matching(header.get("kid"))
+        if self._fetch is not None:
+            fetching = self._renewal(self._fetch, RENEW_SECONDS if keys else FETCH_SECONDS)
+            if fetching is not None and not keys:
+                await asyncio.shield(fetching)
+                keys = self._matching(header.get("kid"))
+            if not self._keys:
+                raise RequestRefused("no-keys", "The keys that tokens are signed with could not be fetched. Try again.")
         claims = self._claims(token, keys)
         name = claims.get("sub")
         if not isinstance(name, str) or not is_id(name):
@@ -133,16 +145,26 @@ class JwtVerifier:
                 refusal = unauthenticated("This token does not hold here: its issuer, audience or times do not fit")
         raise refusal
 
+    def _renewal(self, fetch: Fetch, seconds: float) -> asyncio.Task[None] | None:
+        """The fetch of keys that is under way, if any; one begins when the last began so many seconds ago.
+
+        It is a task of its own: a request that ends early does not end it for the others.
+        """
+        loop, last = asyncio.get_running_loop(), self._fetching
+        if last is None or last.done() or last.get_loop() is not loop:
+            is_due = time.monotonic() - self._fetched_at >= seconds
+            self._fetching = loop.create_task(self._renew(fetch)) if is_due else None
+            self._fetched_at = time.monotonic() if is_due else self._fetched_at
+        return self._fetching
+
     async def _renew(self, fetch: Fetch) -> None:
-        """Fetches the keys anew, unless that was done a moment ago; those in use stay when it fails."""
-        async with self._fetching:
-            if time.monotonic() - self._fetched_at < FETCH_SECONDS:
-                return
-            self._fetched_at = time.monotonic()
-            try:
-                self._keys = self._read(await fetch())
-            except Exception:  # whatever it does: nobody is let in by it, and nobody is kept out
-                log.exception("the keys that tokens are signed with could not be fetched; those in use stay")
+        """Fetches the keys anew; those in use stay when it fails."""
+        try:
+            self._keys = self._read(await fetch())
+        except DiscoveryFailed as error:
+            log.warning("the keys that tokens are signed with could not be fetched; those in use stay: %s", error)
+        except Exception:  # whatever it does: nobody is let in by it, and nobody is kept out
+            log.exception("the keys that tokens are signed with could not be fetched; those in use stay")
 
     def _read(self, given: str | bytes | Jwks) -> list[Key]:
         """The keys of one thing that was given. Raises `DefinitionError`."""

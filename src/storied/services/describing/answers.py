@@ -18,7 +18,7 @@ ANY = (
     *("head-too-slow", "uri-too-long", "headers-too-large", "internal"),
 )
 """What every request may meet."""
-SECURED = ("unauthenticated", "forbidden")
+SECURED = ("unauthenticated", "forbidden", "no-keys")
 LIMITED = ("too-many-requests",)
 _STORE = ("not-found", "deadline", "store-unavailable", "store-closed")
 _READ = (

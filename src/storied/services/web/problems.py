@@ -48,6 +48,13 @@ BY_CODE = {
         Problem(type="not-json", status=400, title="The body is not well-formed JSON"),
         Problem(type="invalid-fields", status=400, title="Some fields are not as they must be"),
         Problem(type="unauthenticated", status=401, title="Who you are is not known"),
+        Problem(
+            type="no-keys",
+            status=503,
+            title="Tokens cannot be verified now",
+            detail="The identity provider's keys could not be fetched yet. Nothing was done. Try again in a moment.",
+            retry_after=30,
+        ),
         Problem(type="forbidden", status=403, title="This is not for you"),
         Problem(type="bad-origin", status=403, title="The page that sent this is not one of ours"),
         Problem(type="unknown-parameter", status=400, title="A parameter means nothing here"),

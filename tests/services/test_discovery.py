@@ -1,0 +1,202 @@
+"""The keys of an OpenID provider are found from its issuer, and of nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from storied import DefinitionError, Principal
+from storied.errors import AccessDenied, RequestRefused
+from storied.services.access import tokens
+from storied.services.access.discovery import CONFIGURATION, MOST_BYTES, DiscoveryFailed, keys_of
+from storied.services.access.tokens import JwtVerifier
+from storied.services.commands import command_service
+from storied.services.settings import Settings
+from storied.testing.waiting import eventually
+from tests.services.ledger import ledger
+from tests.services.serving import served
+from tests.services.test_commands import send
+from tests.services.test_tokens import OTHER, PRIVATE, jwks, signed
+
+
+class Provider:
+    """An OpenID provider: what it answers at each path, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.issuer = ""
+        self.keys: Any = jwks(("one", PRIVATE))
+        self.changes: dict[str, Any] = {}
+        self.bodies: dict[str, bytes] = {}
+        self.status = 200
+        self.asked: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answers."""
+        path = scope["path"]
+        self.asked.append(path)
+        await self.gate.wait()
+        told: dict[str, Any] = {CONFIGURATION: self._configuration(), "/keys": self.keys}
+        body = self.bodies.get(path, json.dumps(told.get(path)).encode())
+        headers = [(b"content-length", b"%d" % len(body)), (b"location", f"{self.issuer}/elsewhere".encode())]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _configuration(self) -> dict[str, Any]:
+        return {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"} | self.changes
+
+    def verifier(self) -> JwtVerifier:
+        """One that believes the provider."""
+        return JwtVerifier(algorithms=["RS256"], issuer=self.issuer, audience="shop", fetch=keys_of(self.issuer))
+
+    def token(self, key: rsa.RSAPrivateKey = PRIVATE, key_id: str = "one") -> str:
+        """A token that the provider gave."""
+        return signed(key, header={"kid": key_id}, iss=self.issuer)
+
+
+@asynccontextmanager
+async def provider() -> AsyncIterator[Provider]:
+    """A provider on this machine."""
+    made = Provider()
+    async with served(made, lifespan="off") as client:
+        made.issuer = str(client.base_url).rstrip("/")
+        yield made
+
+
+async def found(by: JwtVerifier, token: str) -> Principal | None:
+    """Who it is."""
+    return await by.verify({"authorization": f"Bearer {token}"})
+
+
+async def test_the_keys_are_found_when_the_first_token_comes() -> None:
+    """Once for many: the configuration, then the keys that it names."""
+    async with provider() as at:
+        by = at.verifier()
+        assert not at.asked
+        principals = await asyncio.gather(*(found(by, at.token()) for _ in range(20)))
+        assert {principal.id for principal in principals if principal is not None} == {"anna"}
+        assert at.asked == [CONFIGURATION, "/keys"]
+
+
+async def test_a_key_that_the_provider_leaves_out_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an hour the keys are fetched although no token asks for it, beside the request that comes then."""
+    async with provider() as at:
+        by = at.verifier()
+        assert await found(by, at.token())
+        at.keys = jwks(("two", OTHER))
+        assert await found(by, at.token())
+        monkeypatch.setattr(tokens, "RENEW_SECONDS", 0.0)
+
+        async def is_refused() -> bool:
+            try:
+                return await found(by, at.token()) is None
+            except AccessDenied:
+                return True
+
+        await eventually(is_refused, 20)
+        assert await found(by, at.token(OTHER, "two"))
+
+
+async def test_a_provider_that_is_away_keeps_nobody_out_who_was_let_in(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its keys stay; while there are none, the server says that it cannot verify, and not that the token is bad."""
+    monkeypatch.setattr(tokens, "FETCH_SECONDS", 0.0)
+    monkeypatch.setattr(tokens, "RENEW_SECONDS", 0.0)
+    async with provider() as at:
+        at.status = 500
+        by = at.verifier()
+        with caplog.at_level(logging.WARNING), pytest.raises(RequestRefused) as refused:
+            await found(by, at.token())
+        assert refused.value.code == "no-keys"
+        [record] = caplog.records
+        assert record.exc_info is None
+        assert CONFIGURATION in record.getMessage()
+        async with command_service(ledger, "memory://", settings=Settings(verifier=by)) as service:
+            headers = {"Authorization": f"Bearer {at.token()}"}
+            body = {"account": "a", "owner": "x"}
+            answer = await send(service, "POST /accounts", body, **headers)
+            assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "no-keys", "30")
+            at.status = 200
+            assert (await send(service, "POST /accounts", body, **headers)).status == 201
+        at.status = 500
+        for _ in range(3):
+            assert await found(by, at.token())
+
+
+async def test_a_request_that_ends_early_does_not_end_the_fetch() -> None:
+    """Others wait for the same."""
+    async with provider() as at:
+        at.gate.clear()
+        by = at.verifier()
+        first, second = (asyncio.create_task(found(by, at.token())) for _ in range(2))
+        await eventually(lambda: bool(at.asked), 20)
+        first.cancel()
+        at.gate.set()
+        assert await second
+        assert at.asked == [CONFIGURATION, "/keys"]
+
+
+WRONG: dict[str, Callable[[Provider], Any]] = {
+    "another issuer": lambda at: at.changes.update(issuer=at.issuer + "/"),
+    "no place of keys": lambda at: at.changes.update(jwks_uri=None),
+    "a place without TLS": lambda at: at.changes.update(jwks_uri="http://keys.example/"),
+    "a file": lambda at: at.changes.update(jwks_uri="file:///etc/passwd"),
+    "a password": lambda at: at.changes.update(jwks_uri="https://a:b@keys.example/"),
+    "no port": lambda at: at.changes.update(jwks_uri="https://keys.example:99999999/"),
+    "no keys": lambda at: setattr(at, "keys", {"keys": "none"}),
+    "a list": lambda at: setattr(at, "keys", []),
+    "no JSON": lambda at: at.bodies.update({"/keys": b"<html>"}),
+    "other bytes": lambda at: at.bodies.update({CONFIGURATION: b"\xff\xfe"}),
+    "too deep": lambda at: at.bodies.update({CONFIGURATION: b"[" * 200_000}),
+    "too long": lambda at: at.bodies.update({"/keys": b" " * MOST_BYTES + b"{}"}),
+    "elsewhere": lambda at: setattr(at, "status", 302),
+    "an error": lambda at: setattr(at, "status", 404),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_a_provider_that_says_something_else_gives_no_keys(wrong: str) -> None:
+    """It is told as what it is, and what it leads to is not asked."""
+    async with provider() as at:
+        WRONG[wrong](at)
+        with pytest.raises(DiscoveryFailed):
+            await keys_of(at.issuer)()
+        assert set(at.asked) <= {CONFIGURATION, "/keys"}
+
+
+async def test_a_provider_that_nobody_reaches_gives_no_keys() -> None:
+    """Its server is down."""
+    async with provider() as at:
+        fetch = keys_of(at.issuer)
+    with pytest.raises(DiscoveryFailed, match="cannot be read"):
+        await fetch()
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["http://login.example", "login.example", "", "https://", "ftp://127.0.0.1/", "https://a@b/", "https://b/?x=1"],
+)
+def test_an_issuer_without_tls_is_refused(issuer: str) -> None:
+    """Whoever sits in between could give keys of his own."""
+    with pytest.raises(DefinitionError, match="https"):
+        keys_of(issuer)
+
+
+async def test_the_configuration_stands_below_the_issuer_with_or_without_a_slash_at_its_end() -> None:
+    """A path of the issuer comes first."""
+    async with provider() as at:
+        at.issuer += "/realms/shop/"
+        place = "/realms/shop" + CONFIGURATION
+        at.bodies[place] = json.dumps({"issuer": at.issuer, "jwks_uri": at.issuer + "keys"}).encode()
+        at.bodies["/realms/shop/keys"] = json.dumps(jwks(("one", PRIVATE))).encode()
+        assert await found(at.verifier(), at.token())
+        assert at.asked == [place, "/realms/shop/keys"]
