@@ -11,6 +11,7 @@ from benchmarks import bare
 from benchmarks.figures import Figure, Measure
 from benchmarks.model import AddItem, Basket, BasketPage, app, basket_id, item
 from benchmarks.serving import SERVING
+from benchmarks.together import TOGETHER
 from storied import AppendCondition, OpenApp, Query
 from storied.store.codec import encode
 
@@ -159,5 +160,6 @@ MEASURES = (
     Measure("events projected into a view", "events/s", 150_000, project),
     Measure("documents found by index", "documents/s", 20_000, find),
     Measure("open a store of a million events", "ms", 100, opening, least=False),
+    *TOGETHER,
     *SERVING,
 )

@@ -101,12 +101,12 @@ def share(ours: str, bare: str, target: Target, connections: int) -> Callable[[P
     return run
 
 
-def latency(percent: str, connections: int) -> Callable[[Path], Awaitable[Figure]]:
-    """How many microseconds a document takes, for so many percent of those who ask, with so many connections."""
+def latency(kind: str, target: Target, percent: str, connections: int) -> Callable[[Path], Awaitable[Figure]]:
+    """How many microseconds an answer takes, for so many percent of those who ask, with so many connections."""
 
     async def run(folder: Path) -> Figure:
-        async with server("queries", await shelf(folder)) as one:
-            [[*found]] = await turns([one], DOCUMENTS, connections)
+        async with server(kind, await shelf(folder)) as one:
+            [[*found]] = await turns([one], target, connections)
         return Figure(statistics.median(getattr(served.load, percent) for served in found) * 1000, None)
 
     return run
@@ -151,13 +151,23 @@ def _serving() -> Iterator[Measure]:
         run = share("queries", "constant", DOCUMENTS, n)
         yield Measure(f"documents over HTTP, {n} connections", "answers/s", 0, run, share=0.7)
     yield Measure("documents over HTTP, two processes beside one", "answers/s", 0, two_processes, share=1.7)
-    for n in (16, 64):
+    for n in (1, 16, 64):
         run = share("commands", "empty", READINGS, n)
         yield Measure(f"commands over HTTP, {n} connections", "answers/s", 0, run, share=0.5)
-    for n, bars in ((1, (500, 5_000)), (16, (2_000, 20_000)), (64, (8_000, 50_000))):
-        for percent, bar in zip(("p50", "p99"), bars, strict=True):
-            name = f"a document over HTTP, {percent}, {n} connections"
-            yield Measure(name, "µs", bar, latency(percent, n), least=False, alone=LATENCY)
+    yield from _latencies(
+        "a document", "queries", DOCUMENTS, {1: (500, 5_000), 16: (2_000, 20_000), 64: (8_000, 50_000)}
+    )
+    yield from _latencies(
+        "a command", "commands", READINGS, {1: (2_000, 10_000), 16: (5_000, 25_000), 64: (15_000, 60_000)}
+    )
+
+
+def _latencies(what: str, kind: str, target: Target, bars: dict[int, tuple[int, int]]) -> Iterator[Measure]:
+    """How long one takes, by the number of connections; the bars are those of the median and of 99 of 100."""
+    for n, wanted in bars.items():
+        for percent, bar in zip(("p50", "p99"), wanted, strict=True):
+            run = latency(kind, target, percent, n)
+            yield Measure(f"{what} over HTTP, {percent}, {n} connections", "µs", bar, run, least=False, alone=LATENCY)
 
 
 SERVING = tuple(_serving())

@@ -14,6 +14,7 @@ from benchmarks.machine import Machine, file_system, this_machine
 from benchmarks.measures import MEASURES
 from benchmarks.pages import figures_page, growth_page
 from benchmarks.serving import SERVING
+from benchmarks.together import TOGETHER
 
 MACHINE = Machine((("CPU", "fast"), ("Kernel", "new")), (0.1, 0.2, 0.3))
 
@@ -46,7 +47,7 @@ def test_the_page_of_growth_is_whole() -> None:
 def test_only_a_latency_has_nothing_beside_it() -> None:
     """And says so; every other measurement gives a bare figure."""
     assert {measure.unit for measure in MEASURES if measure.alone} == {"µs"}
-    assert all(measure.alone for measure in SERVING if measure.unit == "µs")
+    assert all(measure.alone for measure in (*SERVING, *TOGETHER) if measure.unit == "µs")
 
 
 def test_a_long_log_is_measured_over_more_than_a_cycle() -> None:
