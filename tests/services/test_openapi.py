@@ -20,7 +20,7 @@ from storied.services.openapi import openapi
 from storied.services.queries import query_service
 from storied.services.settings import Settings
 from storied.services.sides import Side, service_of
-from storied.services.web.problems import BY_CLASS, BY_CODE
+from storied.services.web.problems import BY_CLASS, BY_CODE, TYPE_PREFIX
 from tests.services.asgi import ask
 from tests.services.oddities import odd
 
@@ -205,11 +205,87 @@ def test_every_problem_is_described_somewhere() -> None:
     queried._routes, queried._queries = shop._routes, odd._queries
     document = openapi(queried, settings=Settings(rate=1))
     told = {
-        name
+        name.removeprefix(TYPE_PREFIX)
         for response in document["components"]["responses"].values()
-        for name in response["content"]["application/problem+json"]["examples"]
+        for name in told_of(response)["type"]["enum"]
     }
     assert told == {problem.type for problem in (*BY_CODE.values(), *BY_CLASS.values())} - {"method-not-allowed"}
+
+
+def told_of(response: dict[str, Any]) -> dict[str, Any]:
+    """What a response says of the members of its problems, beside what all problems have."""
+    properties: dict[str, Any] = response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]
+    return properties
+
+
+def refused(rejects: Any) -> dict[str, Any]:
+    """The response of a command that is refused by a rule, of a handler that declares this."""
+    app = App("refusing")
+
+    class Put(Event):
+        thing: Id
+
+    class PutThing(Command):
+        thing: Id
+
+    @app.command("PUT /things/{thing}", rejects=rejects)
+    def put(command: PutThing) -> Put:
+        return Put(thing=command.thing)
+
+    document = openapi(app)
+    assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+    return resolved(document, operations(document)["PUT /things/{thing}"]["responses"]["422"])
+
+
+def test_declared_rejections_are_described_by_their_codes() -> None:
+    """As an enum, beside the code of a key that was used before, with an example and a sentence for each."""
+    response = refused({"too-heavy": "the thing is too heavy", "too-late": ""})
+    assert told_of(response)["code"] == {"enum": ["too-heavy", "too-late", "append-id-reused"]}
+    assert "- `too-heavy`: the thing is too heavy.\n- `too-late`: too late." in response["description"]
+    examples = response["content"]["application/problem+json"]["examples"]
+    assert {name: one["value"]["code"] for name, one in examples.items()} == {
+        "too-heavy": "too-heavy",
+        "too-late": "too-late",
+        "idempotency-key-reused": "append-id-reused",
+    }
+    assert examples["too-heavy"]["value"]["detail"] == "the thing is too heavy"
+
+
+def test_a_handler_that_declares_no_rejection_may_have_any() -> None:
+    """So the codes are open, and one example stands for all."""
+    response = refused(None)
+    assert "code" not in told_of(response)
+    assert "rejected" in response["content"]["application/problem+json"]["examples"]
+
+
+def test_a_handler_that_declares_an_empty_list_never_rejects() -> None:
+    """So nobody has to expect it."""
+    response = refused([])
+    assert told_of(response)["type"]["enum"] == [f"{TYPE_PREFIX}idempotency-key-reused"]
+
+
+def test_commands_of_one_name_keep_their_own_rejections() -> None:
+    """One of them is described in its place."""
+    app = App("twins")
+
+    class One:
+        class PutThing(Command):
+            thing: Id
+
+    class Two:
+        class PutThing(Command):
+            thing: Id
+
+    @app.command("PUT /one/{thing}", rejects="no-one")
+    def put_one(command: One.PutThing) -> None: ...
+
+    @app.command("PUT /two/{thing}", rejects="no-two")
+    def put_two(command: Two.PutThing) -> None: ...
+
+    document = openapi(app)
+    for path, code in (("one", "no-one"), ("two", "no-two")):
+        response = operations(document)[f"PUT /{path}/{{thing}}"]["responses"]["422"]
+        assert told_of(resolved(document, response))["code"]["enum"] == [code, "append-id-reused"]
 
 
 def test_credentials_are_described_as_the_verifiers_take_them() -> None:

@@ -14,14 +14,14 @@ import msgspec
 
 from storied.app import App
 from storied.domain.access import HistoryOf
-from storied.domain.commands import Command
+from storied.domain.commands import Command, CommandHandler
 from storied.domain.views import View, view_spec
 from storied.projections.projector import Projector
 from storied.services.commanding.binding import header_of
 from storied.services.commanding.changes import Changed
 from storied.services.commanding.members import key_of_member
 from storied.services.describing import parameters
-from storied.services.describing.answers import HEADERS, OPEN, OPERATIONS, header, problem_responses
+from storied.services.describing.answers import HEADERS, OPEN, OPERATIONS, REJECTED, header, problem_responses
 from storied.services.describing.examples import NONE, Examples
 from storied.services.describing.parameters import Parameter
 from storied.services.describing.schemas import PREFIX, Schema, Schemas, describable
@@ -76,9 +76,10 @@ class Operations:
     def _command(self, route: Route, command: type[Command]) -> Operation:
         body, given = self._command_parts(route, command)
         kept = [parameters.header(name, "Kept with the events.") for name in sorted(self.settings.kept_headers)]
-        docs = [self.app.handlers[command].function.__doc__, command.__doc__]
+        handler = self.app.handlers[command]
+        docs = [handler.function.__doc__, command.__doc__]
         given += [*kept, *parameters.shared(*parameters.COMMAND)]
-        operation = self._operation(route, "Command", lower_first(command.__name__), docs, given)
+        operation = self._operation(route, "Command", lower_first(command.__name__), docs, given, handler)
         if body["properties"]:
             schema = {"$ref": PREFIX + self._bodies[command]}
             if self.components.setdefault(self._bodies[command], body) != body:
@@ -162,7 +163,13 @@ class Operations:
         return with_answers(operation, answered)
 
     def _operation(
-        self, route: Route, kind: str, name: str, docs: Iterable[str | None], given: list[Parameter]
+        self,
+        route: Route,
+        kind: str,
+        name: str,
+        docs: Iterable[str | None],
+        given: list[Parameter],
+        handler: CommandHandler | None = None,
     ) -> Operation:
         """An operation with the answers that every request of its kind may get."""
         texts = [inspect.cleandoc(text).strip() for text in docs if text and text.strip()]
@@ -181,10 +188,16 @@ class Operations:
             operation["security"] = self.security.of(route)
         limited = self.settings.rate > 0 and not route.open
         secured = self.security.asks or route.template.path == "/metrics"  # which is for operators, whoever asks
-        for status, response in problem_responses(kind, secured=secured, limited=limited).items():
-            self.responses[f"{kind}{status}"] = response
-            operation["responses"][status] = {"$ref": f"#/components/responses/{kind}{status}"}
+        rejects = None if handler is None else handler.rejects
+        for status, response in problem_responses(kind, secured=secured, limited=limited, rejects=rejects).items():
+            own = handler.command.__name__ if handler and rejects is not None and status == REJECTED else ""
+            operation["responses"][status] = self._shared(f"{kind}{status}{own}", response)
         return operation
+
+    def _shared(self, name: str, response: Schema) -> Schema:
+        """A reference to the response under this name, or itself where another one is called so."""
+        kept = self.responses.setdefault(name, response)
+        return {"$ref": f"#/components/responses/{name}"} if kept == response else response
 
     def _id(self, name: str, route: Route) -> str:
         """The name, made longer by the route where another operation has it: a client's code is named after it."""
