@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from storied import App, DefinitionError, Event, Fact, Id, OpenApp, View, on
+from storied import App, DefinitionError, Event, Fact, Id, InvalidQuery, OpenApp, Range, Reader, View, on
 from storied.services.queries import QueryService, query_service
 from storied.services.settings import Settings
 from storied.services.web.cookies import cookie_of
@@ -270,15 +270,15 @@ async def test_what_cannot_be_asked_is_refused(url: str, query: str, code: str) 
         ("published=x", "published", "The parameter 'published' cannot be that: 'x' is not a day such as 2018-01-01."),
         ("lent_at=5", "lent_at", "The parameter 'lent_at' cannot be that: '5' is not a time such as "),
         ("limit=0", "limit", "The parameter 'limit' cannot be that: it is a whole number from 1 to 1000."),
-        ("cursor=abc", None, "this cursor did not come with a page. Start from the first page."),
+        ("cursor=abc", "cursor", "The parameter 'cursor' cannot be that: it did not come with a page, so start from "),
     ],
 )
-async def test_a_refusal_speaks_of_the_request(query: str, parameter: str | None, detail: str) -> None:
+async def test_a_refusal_speaks_of_the_request(query: str, parameter: str, detail: str) -> None:
     """It names the parameter, and what can be asked instead, in words that need no knowledge of the code."""
     async with stocked("memory://") as (_, service):
         answer = (await get(service, f"/books?{query}")).json
     assert answer["detail"].startswith(detail)
-    assert [one["parameter"] for one in answer.get("errors", ())] == ([parameter] if parameter else [])
+    assert [one["parameter"] for one in answer["errors"]] == [parameter]
 
 
 async def test_a_cursor_of_another_question_is_refused(url: str) -> None:
@@ -287,6 +287,140 @@ async def test_a_cursor_of_another_question_is_refused(url: str) -> None:
         link = (await get(service, "/books?limit=1")).headers["link"]
         cursor = link.partition("cursor=")[2].partition(">")[0]
         assert (await get(service, f"/books?author=austen&limit=1&cursor={cursor}")).json["code"] == "bad-cursor"
+
+
+# --- questions of query functions --------------------------------------------------------------------
+
+
+class Searching:
+    """A library with a query function that passes what it is asked with on, as the client said it or nearly so."""
+
+    def __init__(self) -> None:
+        self.app = App("searching")
+        self.app._views, self.app._routes = dict(library._views), dict(library._routes)
+        self.app.query("GET /search")(self.search)
+        self.app.query("GET /mistaken/{how}")(self.mistaken)
+
+    async def search(
+        self,
+        views: Reader,
+        order: str | None = None,
+        after: str | None = None,
+        most: int = 2,
+        by: str = "author",
+        least: Decimal | None = None,
+        version: int | None = None,
+        since: datetime | None = None,
+    ) -> list[str]:
+        """What is found."""
+        where = {} if least is None else {"price": Range(ge=least)}
+        at = version if since is None else since
+        found = await views.find(BookPage, where, order_by=order, limit=most, cursor=after, at=at)
+        await views.count(BookPage, by=by)
+        return [*(book.book for book in found), str(found.cursor)]
+
+    async def mistaken(self, views: Reader, how: str, least: Decimal | None = None) -> None:
+        """Asks what cannot be asked, whatever the client sends; or says so by itself."""
+        match how:
+            case "order":
+                await views.find(BookPage, order_by="colour")
+            case "limit":
+                await views.find(BookPage, limit=0)
+            case "range":
+                await views.find(BookPage, price=Range(ge=least))
+            case "value":
+                await views.find(BookPage, price="dear")
+            case "key":
+                await views.get(BookPage, 7)  # type: ignore[arg-type]  # that is the mistake
+            case "arguments":
+                await views.ask(self.search, colour="red")
+            case _:
+                raise InvalidQuery("say how, in one word", code="unclear")
+
+
+@asynccontextmanager
+async def searched() -> AsyncIterator[QueryService]:
+    """The query service of such a library."""
+    app = Searching().app
+    async with app.open("memory://") as opened:
+        head = (await opened.record(*STOCK)).position
+        for view in app.views.values():
+            await opened.wait(view, head)
+        async with query_service(app, opened) as service:
+            yield service
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "parameter", "detail"),
+    [
+        ("order=notes", "not-indexed", "order", "'notes' is not indexed"),
+        ("order=-colour", "not-indexed", "order", "'colour' is not indexed"),
+        ("by=colour", "not-indexed", "by", "'colour' is not indexed"),
+        ("after=abc", "bad-cursor", "after", "it did not come with a page, so start from the first one"),
+        ("most=0", "bad-parameter", "most", "it is a whole number from 1 to 10000"),
+        ("most=10001", "bad-parameter", "most", "it is a whole number from 1 to 10000"),
+        ("least=NaN", "bad-parameter", "least", "it is nothing that price could be compared with"),
+        ("version=99", "bad-parameter", "version", "it lies beyond the head of the log, which is 5"),
+        ("version=-1", "bad-parameter", "version", "it is a whole number from 0"),
+        ("since=2018-01-01T00:00:00", "bad-parameter", "since", "it is a time with a zone"),
+        ("since=2999-01-01T00:00:00Z", "bad-parameter", "since", "it has not come yet"),
+    ],
+)
+async def test_a_value_that_a_query_passes_on_is_the_clients(
+    query: str, code: str, parameter: str, detail: str
+) -> None:
+    """It is told of the parameter, and in no words of the code, whatever the function calls the value."""
+    async with searched() as service:
+        answer = await get(service, f"/search?{query}")
+    assert (answer.status, answer.json["code"]) == (400, code)
+    assert answer.json["errors"] == [{"parameter": parameter, "detail": detail}]
+    assert answer.json["detail"].startswith(f"The parameter '{parameter}' cannot be that: {detail}.")
+
+
+async def test_a_cursor_of_another_question_of_a_query_is_the_clients() -> None:
+    """Told as a list tells it, by the same code."""
+    async with searched() as service:
+        cursor = (await get(service, "/search")).json[-1]
+        assert (await get(service, f"/search?after={cursor}")).status == 200
+        answer = await get(service, f"/search?after={cursor}&order=price")
+    assert (answer.status, answer.json["type"]) == (400, "urn:storied:problem:bad-cursor")
+    assert answer.json["errors"][0]["parameter"] == "after"
+
+
+@pytest.mark.parametrize(
+    ("how", "logged"),
+    [
+        ("order", "view BookPage has no index on 'colour'"),
+        ("limit", "limit=0 is not from 1 to 10000"),
+        ("range", "the range for price has no bound. Give ge="),
+        ("value", "price is Decimal, which 'dear' is not"),
+        ("key", "7 cannot be a document's key"),
+        ("arguments", "does not take colour"),
+    ],
+)
+async def test_a_mistake_of_a_query_is_its_authors(how: str, logged: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The client is told that the server failed, and the log what to mend, and where."""
+    async with searched() as service:
+        answer = await get(service, f"/mistaken/{how}")
+    assert (answer.status, answer.json["type"]) == (500, "urn:storied:problem:internal")
+    assert b"BookPage" not in answer.body
+    assert "Searching.mistaken asks what cannot be asked: " in caplog.text
+    assert logged in caplog.text
+
+
+async def test_a_query_may_refuse_by_itself() -> None:
+    """What it raises is told as it says it."""
+    async with searched() as service:
+        answer = await get(service, "/mistaken/whatever")
+    assert (answer.status, answer.json["code"], answer.json["detail"]) == (400, "unclear", "say how, in one word")
+
+
+async def test_the_past_that_a_query_is_asked_of_is_told_as_everywhere() -> None:
+    """``at=`` is the service's own parameter."""
+    async with searched() as service:
+        answers = [await get(service, f"{path}?at=99") for path in ("/search", "/books")]
+    assert [one.json["code"] for one in answers] == ["future-position"] * 2
+    assert answers[0].json["detail"] == answers[1].json["detail"]
 
 
 # --- freshness ---------------------------------------------------------------------------------------

@@ -37,9 +37,9 @@ _COMMAND = (
 MET: dict[str, tuple[str, ...]] = {
     "Command": (*_STORE, *_COMMAND.split()),
     "Document": (*_STORE, *_READ, *_VIEW, "too-many-streams"),
-    "List": (*_STORE, *_READ, *_VIEW, "not-indexed", "too-many-streams"),
+    "List": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", "too-many-streams"),
     "History": (*_STORE, *_READ, *_VIEW, "no-history"),
-    "Query": (*_STORE, *_READ, *_VIEW, "not-indexed", "not-acceptable"),
+    "Query": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", "not-acceptable"),
     "Open": (),
 }
 """What each kind of request may meet beside that. No described method is one that the path does not take."""

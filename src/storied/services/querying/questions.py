@@ -8,9 +8,10 @@ from typing import Any
 from storied.app import App
 from storied.domain.queries import QueryFunction
 from storied.domain.times import At
-from storied.errors import RequestRefused
+from storied.errors import InvalidQuery, NotIndexed, RequestRefused
 from storied.projections.reader import Reader
 from storied.services.querying.asking import absent, answer, encoded, then_of, wants_stream
+from storied.services.querying.blaming import told
 from storied.services.querying.freshness import moment_in
 from storied.services.querying.listing import bad_parameter, once, unknown_parameter, value_in
 from storied.services.service import Service
@@ -34,10 +35,20 @@ class QuestionEndpoint:
         arguments, at = self._bound(request)
         then, more = await then_of(request, self.service, at)
         reader = self.service.opening.value.then(then)
-        result = await self.query.ask(reader, arguments)
+        result = await self._result(reader, arguments, at)
         if result is None:
             raise absent(reader.position)
         return answer(request, encoded(result), reader.position, *more)
+
+    async def _result(self, reader: Reader, arguments: dict[str, Any], at: At | None) -> Any:
+        """What the function returns. A question of its own that cannot be asked is the client's fault, or its own."""
+        try:
+            return await self.query.ask(reader, arguments)
+        except (InvalidQuery, NotIndexed) as error:
+            of_request = at is not None and isinstance(error, InvalidQuery) and error.value == at
+            if of_request or error not in reader.refused:
+                raise  # it speaks of the request already, or is the function's own word
+            raise told(error, self.query.name, arguments) from error
 
     def _bound(self, request: Request) -> tuple[dict[str, Any], At | None]:
         arguments: dict[str, Any] = {}
