@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import partial
+from itertools import combinations
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from storied import App, Command, Event, Id, View, on, services
+from storied import App, Command, Entity, Event, Id, View, on, services
 from storied.domain.access import EVERYONE
 from storied.examples.shop import app as shop
 from storied.services.access.identity import ApiKeys, Verifiers, new_key
@@ -22,6 +25,7 @@ from storied.services.settings import Settings
 from storied.services.sides import Side, service_of
 from storied.services.web.problems import BY_CLASS, BY_CODE, TYPE_PREFIX
 from tests.services.asgi import ask
+from tests.services.library import library
 from tests.services.oddities import odd
 
 SIDES: tuple[Side, ...] = ("commands", "queries", "both")
@@ -182,6 +186,71 @@ def test_a_list_takes_filters_by_its_indexes() -> None:
     assert set(given["sort"]["enum"]) >= {"thing", "-thing", "placed", "-placed"}
     shelf = operations(openapi(odd))["GET /shelves/{shelf}"]
     assert "shelf.ge" not in {one.get("name") for one in shelf["parameters"]}
+
+
+async def test_which_parameters_of_a_list_do_not_go_together() -> None:
+    """Each pair that is refused is named as such, by the operation and by both parameters, and no other pair."""
+    described = operations(openapi(library))["GET /books"]
+    given = {one["name"]: one for one in described["parameters"] if one.get("in") == "query"}
+    values = {"author": "austen", "price": "3", "kind": "essay", "reader": "r-1", "published": "1815-12-23"}
+    values |= {"lent_at": "2018-01-01", "times": "1", "sort": "price", "limit": "5"}
+    apart = {frozenset(pair) for told in described["x-dependencies"] for pair in pairs_apart(told)}
+    async with library.open("memory://") as opened, query_service(library, opened) as service:
+        for pair in combinations(given, 2):
+            asked = {one: "true" if one.endswith(".null") else values[one.partition(".")[0]] for one in pair}
+            answer = await ask(service, "GET", f"/books?{urlencode(asked)}")
+            assert answer.status == (400 if frozenset(pair) in apart else 200), pair
+    for one, other in (pair for pair in map(sorted, apart) if "." not in pair[0]):
+        assert "Not with" in given[one]["description"], one
+        assert f"`{one}`" in given[other]["description"], other
+
+
+def pairs_apart(dependency: str) -> list[tuple[str, str]]:
+    """The pairs of parameters of which there may be one alone, as ``ZeroOrOne(a, b, (c OR d));`` says it."""
+    inside = dependency.removeprefix("ZeroOrOne(").removesuffix(");")
+    several = [one.strip("()").split(" OR ") for one in inside.split(", ")]
+    return [(one, other) for left, right in combinations(several, 2) for one in left for other in right]
+
+
+def test_if_match_is_for_commands_that_rest_on_something() -> None:
+    """What a handler without entities decides has nothing that could have changed."""
+    app = App("notes")
+
+    class Noted(Event):
+        note: Id
+
+    class Note(Entity): ...
+
+    class Add(Command):
+        note: Id
+
+    class Change(Command):
+        note: Id
+
+    @app.command("POST /notes")
+    def add(command: Add) -> Noted:
+        return Noted(note=command.note)
+
+    @app.command("PUT /notes/{note}")
+    def change(command: Change, note: Note) -> Noted:
+        return Noted(note=command.note)
+
+    found = operations(openapi(app))
+    if_match = {"$ref": "#/components/parameters/If-Match"}
+    assert if_match not in found["POST /notes"]["parameters"]
+    assert if_match in found["PUT /notes/{note}"]["parameters"]
+
+
+def test_a_stream_says_what_does_not_go_with_it() -> None:
+    """It begins with the present, and with the first page."""
+    document = openapi(shop)
+    for name in ("at", "cursor"):
+        described = [
+            one["description"]
+            for one in map(partial(resolved, document), operations(document)["GET /orders"]["parameters"])
+            if one["name"] == name
+        ]
+        assert "ot with `text/event-stream`" in described[0]
 
 
 def test_a_query_is_described_by_its_signature() -> None:

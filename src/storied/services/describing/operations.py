@@ -78,7 +78,8 @@ class Operations:
         kept = [parameters.header(name, "Kept with the events.") for name in sorted(self.settings.kept_headers)]
         handler = self.app.handlers[command]
         docs = [handler.function.__doc__, command.__doc__]
-        given += [*kept, *parameters.shared(*parameters.COMMAND)]
+        rests = any(one.kind in ("entity", "entities") for one in handler.parameters)
+        given += [*kept, *parameters.shared(*(one for one in parameters.COMMAND if rests or one != "If-Match"))]
         operation = self._operation(route, "Command", lower_first(command.__name__), docs, given, handler)
         if body["properties"]:
             schema = {"$ref": PREFIX + self._bodies[command]}
@@ -115,18 +116,22 @@ class Operations:
         return body | ({"required": required} if required else {}), given
 
     def _document(self, route: Route, view: type[View]) -> Operation:
-        given = [*self._in_path(route, view), *parameters.shared("At", "Last-Event-ID", *parameters.READ)]
+        given = [*self._in_path(route, view), *parameters.shared("AtOrLive", "Last-Event-ID", *parameters.READ)]
         docs = [view.__doc__ or f"Shows one {view.__name__}."]
         operation = self._operation(route, "Document", f"get{view.__name__}", docs, given)
         schema = self._schemas.received(view)
         return with_answers(operation, self._read("The document.", schema, "Storied-Parked", live="document"))
 
     def _list(self, route: Route, view: type[View]) -> Operation:
-        filters = parameters.of_list(Projector(view_spec(view)), self.settings.page_limit, route.template.parameters)
-        shared = parameters.shared("Cursor", "At", "Last-Event-ID", *parameters.READ)
+        projector, inside = Projector(view_spec(view)), route.template.parameters
+        filters = parameters.of_list(projector, self.settings.page_limit, inside)
+        shared = parameters.shared("Cursor", "AtOrLive", "Last-Event-ID", *parameters.READ)
         docs = [f"Lists {view.__name__} documents.", view.__doc__]
         given = [*self._in_path(route, view), *filters, *shared]
         operation = self._operation(route, "List", f"list{view.__name__}", docs, given)
+        dependencies = parameters.dependencies_of_list(projector, inside)
+        if dependencies:
+            operation["x-dependencies"] = dependencies
         schema = {"type": "array", "items": self._schemas.received(view)}
         return with_answers(operation, self._read("The documents.", schema, "Link", live="list`, `document"))
 

@@ -75,7 +75,8 @@ SHARED: dict[str, Parameter] = {
     ),
     "If-Match": header(
         "If-Match",
-        "A position, in quotes: the command is stored only if nothing that it rests on has happened after it.",
+        "A position, in quotes: the command is stored only if nothing that it rests on has happened after it. One that "
+        "rests on nothing, with these values, is refused.",
         POSITION,
     ),
     "PreferViews": header(
@@ -91,7 +92,8 @@ SHARED: dict[str, Parameter] = {
     ),
     "Storied-After": header(
         "Storied-After",
-        "A position that the caller has seen or written: the answer shows at least that. What Storied-Position told.",
+        "A position that the caller has seen or written: the answer shows at least that. What Storied-Position told. "
+        "With `at`, which is of the past, it does not matter.",
         {"type": "string", "pattern": "^[0-9]{1,18}(;[ \\t]*log=[0-9A-Za-z-]{1,64})?$", "examples": ["17"]},
     ),
     "If-None-Match": header(
@@ -105,7 +107,19 @@ SHARED: dict[str, Parameter] = {
         {"type": "string", "examples": ["17"]},
     ),
     "At": parameter("query", "at", "Answers from the past: a position, a time, a day, or `occurred:` and a time.", AT),
-    "Cursor": parameter("query", "cursor", "Where to go on: what the Link header told.", {"type": "string"}),
+    "AtOrLive": parameter(
+        "query",
+        "at",
+        "Answers from the past: a position, a time, a day, or `occurred:` and a time. Not with `text/event-stream`.",
+        AT,
+    ),
+    "Cursor": parameter(
+        "query",
+        "cursor",
+        "Where to go on: what the Link header told. Goes with the filters and the `sort` of the page it came from, and "
+        "not with `text/event-stream`.",
+        {"type": "string"},
+    ),
     "CursorOfHistory": parameter(
         "query",
         "cursor",
@@ -147,14 +161,27 @@ def of_list(projector: Projector, most: int, in_path: Collection[str]) -> list[P
         if field in in_path:
             continue
         schema = text_schema(hints[field])
-        name = f"{field}.eq" if field in OWN else field
-        found.append(parameter("query", name, f"Only those whose {field} is this.", schema))
-        found += [
-            parameter("query", f"{field}.{bound}", f"Only those whose {field} is {_LEGIBLE[bound]} this.", schema)
-            for bound in BOUNDS
-        ]
-        found.append(parameter("query", f"{field}.null", f"Only those that have no {field}.", _TRUE))
+        name = named(field)
+        told = f"Only those whose {field} is this. Not with `{field}.null`, nor with a bound."
+        found.append(parameter("query", name, told, schema))
+        for bound in BOUNDS:
+            told = f"Only those whose {field} is {_LEGIBLE[bound]} this. Not with `{name}` or `{field}.null`."
+            found.append(parameter("query", f"{field}.{bound}", told, schema))
+        told = f"Only those that have no {field}. Not with `{name}`, nor with a bound."
+        found.append(parameter("query", f"{field}.null", told, _TRUE))
     return found
+
+
+def dependencies_of_list(projector: Projector, in_path: Collection[str]) -> list[str]:
+    """Which filters of a list do not go together, in the words of the Inter-parameter Dependency Language (IDL4OAS)."""
+    fields = [field for field in projector.table.columns if field != projector.spec.key and field not in in_path]
+    bounds = {field: " OR ".join(f"{field}.{bound}" for bound in BOUNDS) for field in fields}
+    return [f"ZeroOrOne({named(field)}, {field}.null, ({bounds[field]}));" for field in fields]
+
+
+def named(field: str) -> str:
+    """The parameter that compares the field with a value."""
+    return f"{field}.eq" if field in OWN else field
 
 
 def of_query(query: QueryFunction, in_path: Iterable[str]) -> list[Parameter]:
