@@ -276,19 +276,20 @@ def test_every_problem_is_described_somewhere() -> None:
     told = {
         name.removeprefix(TYPE_PREFIX)
         for response in document["components"]["responses"].values()
-        for name in told_of(response)["type"]["enum"]
+        for name in told_of(document, response)["type"]["enum"]
     }
     assert told == {problem.type for problem in (*BY_CODE.values(), *BY_CLASS.values())} - {"method-not-allowed"}
 
 
-def told_of(response: dict[str, Any]) -> dict[str, Any]:
+def told_of(document: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
     """What a response says of the members of its problems, beside what all problems have."""
-    properties: dict[str, Any] = response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]
+    schema = resolved(document, response["content"]["application/problem+json"]["schema"])
+    properties: dict[str, Any] = schema["allOf"][1]["properties"]
     return properties
 
 
-def refused(rejects: Any) -> dict[str, Any]:
-    """The response of a command that is refused by a rule, of a handler that declares this."""
+def refused(rejects: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The response of a command that is refused by a rule, of a handler that declares this, and what it tells."""
     app = App("refusing")
 
     class Put(Event):
@@ -303,13 +304,14 @@ def refused(rejects: Any) -> dict[str, Any]:
 
     document = openapi(app)
     assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
-    return resolved(document, operations(document)["PUT /things/{thing}"]["responses"]["422"])
+    response = resolved(document, operations(document)["PUT /things/{thing}"]["responses"]["422"])
+    return response, told_of(document, response)
 
 
 def test_declared_rejections_are_described_by_their_codes() -> None:
     """As an enum, beside the code of a key that was used before, with an example and a sentence for each."""
-    response = refused({"too-heavy": "the thing is too heavy", "too-late": ""})
-    assert told_of(response)["code"] == {"enum": ["too-heavy", "too-late", "append-id-reused"]}
+    response, told = refused({"too-heavy": "the thing is too heavy", "too-late": ""})
+    assert told["code"]["enum"] == ["too-heavy", "too-late", "append-id-reused"]
     assert "- `too-heavy`: the thing is too heavy.\n- `too-late`: too late." in response["description"]
     examples = response["content"]["application/problem+json"]["examples"]
     assert {name: one["value"]["code"] for name, one in examples.items()} == {
@@ -322,15 +324,15 @@ def test_declared_rejections_are_described_by_their_codes() -> None:
 
 def test_a_handler_that_declares_no_rejection_may_have_any() -> None:
     """So the codes are open, and one example stands for all."""
-    response = refused(None)
-    assert "code" not in told_of(response)
+    response, told = refused(None)
+    assert "code" not in told
     assert "rejected" in response["content"]["application/problem+json"]["examples"]
 
 
 def test_a_handler_that_declares_an_empty_list_never_rejects() -> None:
     """So nobody has to expect it."""
-    response = refused([])
-    assert told_of(response)["type"]["enum"] == [f"{TYPE_PREFIX}idempotency-key-reused"]
+    _, told = refused([])
+    assert told["type"]["enum"] == [f"{TYPE_PREFIX}idempotency-key-reused"]
 
 
 def test_commands_of_one_name_keep_their_own_rejections() -> None:
@@ -354,7 +356,81 @@ def test_commands_of_one_name_keep_their_own_rejections() -> None:
     document = openapi(app)
     for path, code in (("one", "no-one"), ("two", "no-two")):
         response = operations(document)[f"PUT /{path}/{{thing}}"]["responses"]["422"]
-        assert told_of(resolved(document, response))["code"]["enum"] == [code, "append-id-reused"]
+        told = told_of(document, resolved(document, response))
+        assert told["code"]["enum"] == [code, "append-id-reused"]
+
+
+# --- what generators of clients need -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("app", [shop, odd], ids=["shop", "odd"])
+def test_no_two_schemas_have_one_title(app: App) -> None:
+    """Generators name classes after titles, and of two of one name they drop one."""
+    titles = [one["title"] for one in openapi(app)["components"]["schemas"].values() if "title" in one]
+    assert sorted(titles) == sorted(set(titles))
+
+
+@pytest.mark.parametrize("app", [shop, odd], ids=["shop", "odd"])
+def test_problems_narrow_what_all_problems_have(app: App) -> None:
+    """By schemas with names and types, which are merged: a number and a constant are not, everywhere."""
+    document = openapi(app)
+    for response in document["components"]["responses"].values():
+        schema = response["content"]["application/problem+json"]["schema"]
+        assert list(schema) == ["$ref"]
+        common, narrower = resolved(document, schema)["allOf"]
+        assert common == {"$ref": "#/components/schemas/Problem"}
+        for name, one in narrower["properties"].items():
+            assert one["type"] == document["components"]["schemas"]["Problem"]["properties"][name]["type"]
+            assert one["enum"]
+
+
+def test_an_app_may_have_problems_of_its_own() -> None:
+    """A class called like one of ours keeps its name, and ours gets a longer one."""
+    app = App("desk")
+
+    class Reported(Event):
+        problem: Id
+
+    @app.view("GET /problems/{problem}")
+    class Problem(View):
+        """What a customer has told."""
+
+        problem: Id
+
+        @on
+        def reported(self, event: Reported) -> None: ...
+
+    document = openapi(app)
+    schemas = document["components"]["schemas"]
+    assert schemas["Problem"]["properties"].keys() == {"problem"}
+    assert schemas["HttpProblem"]["properties"].keys() > {"type", "title", "status"}
+    assert schemas["DocumentProblem404"]["allOf"][0] == {"$ref": "#/components/schemas/HttpProblem"}
+    assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_a_tuple_is_as_long_as_it_is() -> None:
+    """Its length is said by numbers: not every generator takes ``false`` for a schema."""
+    fixed = openapi(odd)["components"]["schemas"]["Everything"]["properties"]["fixed"]
+    assert (len(fixed["prefixItems"]), fixed["minItems"], fixed["maxItems"]) == (3, 3, 3)
+    assert "items" not in fixed
+
+
+@pytest.mark.parametrize("app", [shop, odd], ids=["shop", "odd"])
+@pytest.mark.parametrize("side", SIDES)
+def test_every_component_is_used(app: App, side: Side) -> None:
+    """None is left over from what another service has."""
+    document = openapi(app, side)
+    text = msgspec.json.encode(document).decode()
+    for kind, components in document["components"].items():
+        assert [name for name in components if f'"#/components/{kind}/{name}"' not in text] == []
+
+
+def test_orders_have_names() -> None:
+    """A minus is no part of a name, so a generator would number those that have one."""
+    given = operations(openapi(shop))["GET /orders"]["parameters"]
+    [sort] = [one["schema"] for one in given if one.get("name") == "sort"]
+    named = dict(zip(sort["enum"], sort["x-enum-varnames"], strict=True))
+    assert (named["placed_at"], named["-placed_at"]) == ("PLACED_AT", "PLACED_AT_DESC")
 
 
 def test_credentials_are_described_as_the_verifiers_take_them() -> None:
@@ -400,6 +476,7 @@ def test_without_a_verifier_no_credential_is_asked_for() -> None:
     """The example shop lets everybody in."""
     document = openapi(shop)
     assert "securitySchemes" not in document["components"]
+    assert document["security"] == []
     assert all("security" not in one for one in operations(document).values())
     assert "401" not in operations(document)["POST /orders"]["responses"]
 

@@ -94,6 +94,7 @@ HEADERS: dict[str, dict[str, Any]] = {
 
 _TEXT: Schema = {"type": "string"}
 _PLACE: Schema = {
+    "title": "ProblemPlace",
     "type": "object",
     "properties": {
         "detail": _TEXT,
@@ -104,6 +105,7 @@ _PLACE: Schema = {
     "required": ["detail"],
 }
 _BETWEEN: Schema = {
+    "title": "ProblemEvent",
     "type": "object",
     "properties": {"position": _POSITION, "type": _TEXT, "actor": {"type": ["string", "null"]}},
     "required": ["position", "type", "actor"],
@@ -207,7 +209,10 @@ def problem_responses(
 def problem_response(
     status: int, problems: Iterable[Problem], rejects: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The response of a status, with the problems that have it; where *rejects* are known, with each code there is."""
+    """The response of a status, with the problems that have it; where *rejects* are known, with each code there is.
+
+    Its schema tells what these problems have beside what all have.
+    """
     found = sorted(problems, key=lambda problem: problem.type)
     more = header("X-Request-Id")
     if any(problem.retry_after is not None for problem in found) or status == 429:
@@ -218,12 +223,19 @@ def problem_response(
         more |= header("Idempotency-Key")
     lines = [f"- `{problem.type}`: {problem.title}." for problem in found]
     kinds = ", ".join(f"`{problem.type}`" for problem in found)
-    told: Schema = {"type": {"enum": [TYPE_PREFIX + problem.type for problem in found]}, "status": {"const": status}}
+    types = [TYPE_PREFIX + problem.type for problem in found]
+    told: Schema = {
+        "type": {"type": "string", "enum": types},
+        "status": {"type": "integer", "enum": [status]},  # which generators can merge with a number, and no const
+    }
     examples = {problem.type: {"value": example_of(problem)} for problem in found}
     if rejects is not None:
         others = {name: one for name, one in examples.items() if name != _REJECTED.type}
         examples = {code: rejection_example(code, sentence) for code, sentence in rejects.items()} | others
-        told["code"] = {"enum": list(dict.fromkeys(one["value"]["code"] for one in examples.values()))}
+        told["code"] = {
+            "type": "string",
+            "enum": list(dict.fromkeys(one["value"]["code"] for one in examples.values())),
+        }
         lines += ["", "The rules refuse by these codes:", ""] if rejects else []
         lines += [f"- `{code}`: {sentence.rstrip('.')}." for code, sentence in rejects.items()]
     return {
@@ -231,7 +243,7 @@ def problem_response(
         "headers": more,
         "content": {
             MEDIA_TYPE: {
-                "schema": {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": told}]},
+                "schema": {"type": "object", "properties": told},
                 "examples": examples,
             }
         },

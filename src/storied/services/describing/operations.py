@@ -21,14 +21,23 @@ from storied.services.commanding.binding import header_of
 from storied.services.commanding.changes import Changed
 from storied.services.commanding.members import key_of_member
 from storied.services.describing import parameters
-from storied.services.describing.answers import HEADERS, OPEN, OPERATIONS, REJECTED, header, problem_responses
+from storied.services.describing.answers import (
+    HEADERS,
+    OPEN,
+    OPERATIONS,
+    PROBLEM_SCHEMA,
+    REJECTED,
+    header,
+    problem_responses,
+)
 from storied.services.describing.examples import NONE, Examples
 from storied.services.describing.parameters import Parameter
-from storied.services.describing.schemas import PREFIX, Schema, Schemas, describable
+from storied.services.describing.schemas import PREFIX, Schema, Schemas, describable, free_name
 from storied.services.describing.security import Security
 from storied.services.health import Ready
 from storied.services.querying.history import Entry
 from storied.services.settings import Settings
+from storied.services.web.problems import MEDIA_TYPE
 from storied.services.web.routing import Route
 
 Operation = dict[str, Any]
@@ -58,6 +67,8 @@ class Operations:
         self._bodies = {one: self._schemas.sent(one)["$ref"].removeprefix(PREFIX) for one in commands}
         bodies = set(self._bodies.values())
         self.components = {name: one for name, one in self._schemas.components.items() if name not in bodies}
+        self._taken = frozenset(self._schemas.components)
+        self._problem = self._named("Problem", PROBLEM_SCHEMA)
         self.responses: dict[str, Any] = {}
         self._ids: set[str] = set()
 
@@ -196,13 +207,21 @@ class Operations:
         rejects = None if handler is None else handler.rejects
         for status, response in problem_responses(kind, secured=secured, limited=limited, rejects=rejects).items():
             own = handler.command.__name__ if handler and rejects is not None and status == REJECTED else ""
-            operation["responses"][status] = self._shared(f"{kind}{status}{own}", response)
+            operation["responses"][status] = self._refused(own or kind, status, response)
         return operation
 
-    def _shared(self, name: str, response: Schema) -> Schema:
-        """A reference to the response under this name, or itself where another one is called so."""
-        kept = self.responses.setdefault(name, response)
-        return {"$ref": f"#/components/responses/{name}"} if kept == response else response
+    def _refused(self, about: str, status: str, response: Schema) -> Schema:
+        """A reference to the response with problems, and in it one to its schema; itself where its name is taken."""
+        content = response["content"][MEDIA_TYPE]
+        content["schema"] = self._named(f"{about}Problem{status}", {"allOf": [self._problem, content["schema"]]})
+        kept = self.responses.setdefault(f"{about}{status}", response)
+        return {"$ref": f"#/components/responses/{about}{status}"} if kept == response else response
+
+    def _named(self, name: str, schema: Schema) -> Schema:
+        """A reference to the schema under this name, or a longer one where the app has it; itself if it is another."""
+        name = free_name(name, self._taken)
+        kept = self.components.setdefault(name, schema)
+        return {"$ref": PREFIX + name} if kept == schema else schema
 
     def _id(self, name: str, route: Route) -> str:
         """The name, made longer by the route where another operation has it: a client's code is named after it."""

@@ -147,16 +147,8 @@ def of_list(projector: Projector, most: int, in_path: Collection[str]) -> list[P
     """The order and the size of a list, and the filters by each indexed field that its path does not give."""
     columns = [field for field in projector.table.columns if field != projector.spec.key]
     hints: Mapping[str, Any] = projector.spec.hints()
-    orders = [f"{sign}{field}" for field in [projector.spec.key, *columns] for sign in ("", "-")]
-    found = [
-        parameter(
-            "query",
-            "sort",
-            "The field to sort by; with a minus, the largest first.",
-            {"type": "string", "enum": list(dict.fromkeys(orders))},
-        ),
-        limit(most),
-    ]
+    sorts: Schema = {"type": "string", **orders([projector.spec.key, *columns])}
+    found = [parameter("query", "sort", "The field to sort by; with a minus, the largest first.", sorts), limit(most)]
     for field in columns:
         if field in in_path:
             continue
@@ -170,6 +162,13 @@ def of_list(projector: Projector, most: int, in_path: Collection[str]) -> list[P
         told = f"Only those that have no {field}. Not with `{name}`, nor with a bound."
         found.append(parameter("query", f"{field}.null", told, _TRUE))
     return found
+
+
+def orders(fields: Iterable[str]) -> Schema:
+    """The orders by these fields, either way, with the names that a generator gives them: a minus is none."""
+    named = {f"{sign}{field}": f"{field}{way}".upper() for field in fields for sign, way in (("", ""), ("-", "_DESC"))}
+    names = list(named.values())
+    return {"enum": list(named)} | ({"x-enum-varnames": names} if len(set(names)) == len(names) else {})
 
 
 def dependencies_of_list(projector: Projector, in_path: Collection[str]) -> list[str]:
