@@ -260,7 +260,15 @@ def test_a_query_is_described_by_its_signature() -> None:
     given = {one["name"]: one for one in found["parameters"] if "name" in one}
     assert (given["colour"]["in"], given["colour"]["schema"]["enum"]) == ("path", ["blue", "red"])
     assert given["since"]["required"] is True
-    assert given["most"]["schema"] == {"type": "integer", "default": 10}
+    assert given["most"]["schema"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 99,
+        "examples": [7],
+        "default": 10,
+    }
+    assert given["most"]["description"] == "How many at most."
+    assert given["sizes"]["schema"]["type"] == "array"
     assert given["words"]["schema"] == {"type": "array", "items": {"type": "string"}}
     content = found["responses"]["200"]["content"]["application/json"]
     assert content["schema"] == {"type": "object", "additionalProperties": {"type": "integer"}}

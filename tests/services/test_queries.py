@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -270,6 +270,11 @@ async def test_what_cannot_be_asked_is_refused(url: str, query: str, code: str) 
         ("published=x", "published", "The parameter 'published' cannot be that: 'x' is not a day such as 2018-01-01."),
         ("lent_at=5", "lent_at", "The parameter 'lent_at' cannot be that: '5' is not a time such as "),
         ("limit=0", "limit", "The parameter 'limit' cannot be that: it is a whole number from 1 to 1000."),
+        (
+            "reader=r&reader.null=true",
+            "reader.null",
+            "The parameter 'reader.null' cannot be that: of reader, reader.eq ",
+        ),
         ("cursor=abc", "cursor", "The parameter 'cursor' cannot be that: it did not come with a page, so start from "),
     ],
 )
@@ -290,6 +295,87 @@ async def test_a_cursor_of_another_question_is_refused(url: str) -> None:
 
 
 # --- questions of query functions --------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def asking(question: Any, route: str = "GET /asked") -> AsyncIterator[QueryService]:
+    """The query service of an app with this one query function."""
+    app = App("asking")
+    app.query(route)(question)
+    async with app.open("memory://") as opened, query_service(app, opened) as service:
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ("nights=5&code=AB", 200, [5, "AB", []]),
+        ("nights=6", 400, "The parameter 'nights' cannot be that: expected `int` <= 5. Correct it."),
+        ("code=ABCD", 400, "The parameter 'code' cannot be that: expected `str` of length <= 3. Correct it."),
+        ("many=1&many=2", 200, [1, "A", [1, 2]]),
+        (
+            "many=1&many=2&many=3",
+            400,
+            "The parameter 'many' cannot be that: expected `array` of length <= 2. Correct it.",
+        ),
+        ("many=x", 400, "The parameter 'many' cannot be that: 'x' is not a whole number. Correct it."),
+    ],
+)
+async def test_what_a_mark_says_of_a_parameter_holds(query: str, status: int, told: Any) -> None:
+    """``msgspec.Meta`` binds those who ask a query as it binds those who send a command."""
+
+    async def booked(
+        views: Reader,
+        nights: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1,
+        code: Annotated[str, msgspec.Meta(max_length=3)] = "A",
+        many: Annotated[list[int], msgspec.Meta(max_length=2)] = [],  # noqa: B006 - it is only read
+    ) -> list[Any]:
+        return [nights, code, many]
+
+    async with asking(booked) as service:
+        answer = await get(service, f"/asked?{query}")
+    assert (answer.status, answer.json if status == 200 else answer.json["detail"]) == (status, told)
+
+
+async def test_a_mark_that_cannot_be_is_found_before_anybody_asks() -> None:
+    """The error names the parameter."""
+
+    async def dear(views: Reader, least: Annotated[Decimal, msgspec.Meta(ge=0)]) -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"least of query .*dear cannot be asked for: Can only set `ge`"):
+        async with asking(dear):
+            pass
+
+
+async def test_a_list_may_be_left_out_or_stand_several_times() -> None:
+    """Also where it is None unless it is given."""
+
+    async def sized(views: Reader, sizes: list[int] | None = None) -> list[int]:
+        return sizes or []
+
+    async with asking(sized) as service:
+        answers = [(await get(service, f"/asked{query}")).json for query in ("", "?sizes=1", "?sizes=1&sizes=2")]
+    assert answers == [[], [1], [1, 2]]
+
+
+async def test_a_parameter_that_is_missing_is_named() -> None:
+    """In a sentence of its own."""
+
+    async def counted(views: Reader, since: date) -> int:
+        return 0
+
+    async with asking(counted) as service:
+        answer = await get(service, "/asked")
+    assert (answer.status, answer.json["detail"]) == (400, "The parameter 'since' is missing. Give it.")
+
+
+async def test_what_is_not_live_has_no_stream(url: str) -> None:
+    """A query and a history say so; who takes JSON, too, gets it."""
+    async with stocked(url) as (_, service):
+        for target in ("/books/emma/history", "/authors/austen/worth"):
+            answer = await get(service, target, accept="text/event-stream")
+            assert (answer.status, answer.json["code"]) == (406, "not-acceptable")
+            assert (await get(service, target, accept="text/event-stream, application/json")).status == 200
 
 
 class Searching:

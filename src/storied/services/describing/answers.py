@@ -38,7 +38,7 @@ MET: dict[str, tuple[str, ...]] = {
     "Command": (*_STORE, *_COMMAND.split()),
     "Document": (*_STORE, *_READ, *_VIEW, "too-many-streams"),
     "List": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", "too-many-streams"),
-    "History": (*_STORE, *_READ, *_VIEW, "no-history"),
+    "History": (*_STORE, *_READ, *_VIEW, "no-history", "not-acceptable"),
     "Query": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", "not-acceptable"),
     "Open": (),
 }

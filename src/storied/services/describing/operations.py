@@ -164,7 +164,7 @@ class Operations:
 
     def _query(self, route: Route, subject: Any) -> Operation:
         query, inside = self.app.queries[subject], route.template.parameters
-        given = parameters.in_path(inside, {one.name: one.type for one in query.parameters})
+        given = parameters.in_path_of_query(query, inside)
         given += [*parameters.of_query(query, inside), *parameters.shared(*parameters.READ)]
         operation = self._operation(route, "Query", subject.__name__, [subject.__doc__], given)
         return with_answers(operation, self._read("The answer.", self._schemas.received(self._returns[subject])))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import typing
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -14,6 +13,7 @@ from storied.domain.queries import QueryFunction
 from storied.projections.projector import Projector
 from storied.services.describing.schemas import Schema, inlined, text_schema
 from storied.services.querying.listing import BOUNDS, LIMIT, OWN
+from storied.services.web.spelling import is_marked, several_of
 
 Parameter = dict[str, Any]
 _LEGIBLE = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
@@ -190,23 +190,39 @@ def of_query(query: QueryFunction, in_path: Iterable[str]) -> list[Parameter]:
     for one in query.parameters:
         if one.name in in_path:
             continue
-        many = typing.get_origin(one.type) in (list, tuple, set, frozenset)
-        schema = text_schema(typing.get_args(one.type)[0] if many else one.type)
-        if many:
-            schema = {"type": "array", "items": schema}
+        schema = asked_schema(one.type)
+        many, description = several_of(one.type) is not None, schema.pop("description", "")
         default = signature.parameters[one.name].default
         if not one.required and default is not None and not many:
             with suppress(TypeError):  # of what cannot be written as JSON
                 schema = {**schema, "default": msgspec.to_builtins(default)}
-        found.append(parameter("query", one.name, "", schema, required=one.required))
+        found.append(parameter("query", one.name, description, schema, required=one.required))
     if "at" not in {one.name for one in query.parameters}:
         found += shared("At")
     return found
 
 
 def in_path(names: Iterable[str], hints: Mapping[str, Any]) -> list[Parameter]:
-    """The parameters in the path of a view or a query."""
+    """The parameters in the path of a view, whose documents are compared with them."""
     return [parameter("path", name, "", text_schema(hints[name])) for name in names]
+
+
+def in_path_of_query(query: QueryFunction, names: Iterable[str]) -> list[Parameter]:
+    """The parameters in the path of a query function."""
+    schemas = {one.name: asked_schema(one.type) for one in query.parameters}
+    return [parameter("path", name, schemas[name].pop("description", ""), schemas[name]) for name in names]
+
+
+def asked_schema(hint: Any) -> Schema:
+    """The schema of a parameter that is handed to a query function, with what `msgspec.Meta` says of it."""
+    several = several_of(hint)
+    schema = text_schema(hint) if several is None else {"type": "array", "items": asked_schema(several[1])}
+    if not is_marked(hint):
+        return schema
+    said = inlined(hint)
+    if "anyOf" in schema:  # a time may be a day
+        said.pop("format", None)
+    return {**said, **schema}
 
 
 def in_path_of_command(name: str, members: Schema, hint: Any) -> Parameter:
