@@ -55,7 +55,7 @@ def describe(app: App, routes: Iterable[Route], settings: Settings, security: Se
         "info": {"title": app.name, "version": ""},
         "jsonSchemaDialect": DIALECT,
         "servers": [{"url": "/"}],
-        **({} if security.schemes else {"security": []}),
+        **({} if security.asks else {"security": []}),
         "tags": [{"name": name} for name in sorted(tags)],
         "paths": dict(sorted(paths.items())),
         "components": {kind: one for kind, one in components.items() if one},
