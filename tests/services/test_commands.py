@@ -541,7 +541,7 @@ def test_a_command_is_not_read_by_get() -> None:
     def pay(command: OpenAccount, account: Account) -> Paid | None:
         return None
 
-    with pytest.raises(DefinitionError, match="does not begin with a method"):
+    with pytest.raises(DefinitionError, match=r"cannot begin with GET here\. Begin with one of POST,"):
         command_service(app, "memory://")
 
 
