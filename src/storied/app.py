@@ -13,7 +13,7 @@ from storied.commands.loading import Loader
 from storied.commands.providing import Providers
 from storied.commands.snapshotting import Snapshotter
 from storied.domain.access import Access, Roles, Subject, Verifier, When, Where
-from storied.domain.commands import Command, CommandHandler, register_handler
+from storied.domain.commands import Command, CommandHandler, Rejects, register_handler
 from storied.domain.entities import Entity, entity_spec
 from storied.domain.events import Event
 from storied.domain.hints import visible_names
@@ -80,15 +80,16 @@ class App:
         """The HTTP routes, as written, of commands and views."""
         return MappingProxyType(self._routes)
 
-    def command(self, *routes: str) -> Callable[[F], F]:
+    def command(self, *routes: str, rejects: Rejects | None = None) -> Callable[[F], F]:
         """Registers the handler of the command that its first parameter is annotated with.
 
-        Raises `DefinitionError` when the function cannot be a handler, or the command has one already.
+        *rejects* tells clients the codes of its `Rejected`: a list of them, or a dict with a sentence for each. Raises
+        `DefinitionError` when the function cannot be a handler, or the command has one already.
         """
         names = visible_names(1)
 
         def register(function: F) -> F:
-            handler = CommandHandler(function, names)
+            handler = CommandHandler(function, names, rejects)
             other = self._handlers.get(handler.command)
             if other is not None:
                 raise DefinitionError(

@@ -189,9 +189,16 @@ class InvalidCommand(InvalidInput):
 
 
 class InvalidQuery(InvalidInput):
-    """A question that cannot be asked."""
+    """A question that cannot be asked; where one value of it is to blame, `value`, and what is wrong with it, `detail`.
+
+    Without a `detail` it is the question that is wrong, whatever its values are.
+    """
 
     default_code = "invalid-query"
+
+    def __init__(self, message: str, *, code: str | None = None, value: Any = None, detail: str = "") -> None:
+        super().__init__(message, code=code)
+        self.value, self.detail = value, detail
 
 
 class AccessDenied(StoriedError):

@@ -47,6 +47,14 @@ def test_no_verb_that_takes_an_app_goes_round_its_rules(guarded: Shell, words: t
         assert json.loads(done.err.splitlines()[-1])["error"] == "unauthenticated"
 
 
+@pytest.mark.parametrize("words", [("get", "BookPage", "b-1"), ("state", "Book", "b-1"), ("views",)])
+def test_who_shows_no_credential_is_told_how_to(guarded: Shell, words: tuple[str, ...]) -> None:
+    """By the option, and not by what a request would send; one that does not hold is told as it is."""
+    done = guarded(*words)
+    assert done.err.splitlines()[-1].endswith("Give your key or token with --token, or better in STORIED_TOKEN.")
+    assert "--token" not in guarded(*words, "--token", "nonsense").err
+
+
 @pytest.mark.parametrize(
     ("words", "token"),
     [

@@ -62,6 +62,15 @@ def test_without_authentication_it_says_so(shell: Shell) -> None:
     assert "! no authentication" in shell("serve", "--check", "--port", "0").out
 
 
+def test_an_app_without_routes_is_told_how_to_give_it_some(shell: Shell, tmp_path: Path) -> None:
+    """Its server would answer 404 to everything; one with a route on the side that is served is as it should be."""
+    (tmp_path / "plain.py").write_text("from storied import App\napp = App('plain')\n", encoding="utf-8")
+    assert "! nothing has a route" in shell("serve", "plain:app", "--check", "--port", "0").out
+    for side in ((), ("--commands",), ("--queries",)):
+        done = shell("serve", "storied.examples.shop:app", "--check", "--port", "0", *side)
+        assert "nothing has a route" not in done.out
+
+
 def test_rules_without_a_verifier_are_pointed_out(shell: Shell) -> None:
     """They let nobody in but everybody."""
     done = shell("serve", "tests.cli.guarded:unverified", "--check", "--port", "0")

@@ -163,6 +163,29 @@ def test_a_refusal_is_passed_on() -> None:
     assert caught.value.code == "no-money"
 
 
+@pytest.mark.parametrize(
+    ("rejects", "declared"),
+    [
+        (None, None),
+        ([], {}),
+        ("no-money", {"no-money": "no money"}),
+        (("no-money", "closed"), {"no-money": "no money", "closed": "closed"}),
+        (iter(["closed"]), {"closed": "closed"}),
+        ({"no-money": "the account is empty", "closed": ""}, {"no-money": "the account is empty", "closed": "closed"}),
+    ],
+)
+def test_a_handler_may_say_by_which_codes_it_rejects(rejects: Any, declared: Any) -> None:
+    """One, several, or each with a sentence; none at all is something else than not saying it."""
+    assert CommandHandler(refuse, rejects=rejects).rejects == declared
+
+
+@pytest.mark.parametrize("rejects", [[""], [7], {"no-money": 7}, {None: "empty"}], ids=repr)
+def test_a_code_is_text(rejects: Any) -> None:
+    """And so is its sentence; the error shows how to write them."""
+    with pytest.raises(DefinitionError, match="order-not-payable"):
+        CommandHandler(refuse, rejects=rejects)
+
+
 @pytest.mark.parametrize("result", ["Moved", 7, [Moved(), "x"], {"a": 1}, Moved], ids=repr)
 def test_only_events_are_returned(result: Any) -> None:
     """The error shows what came instead."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from storied import Command, Event
+from storied.examples import shop
 from storied.examples.shop.catalogue import ChangePrice, ListProduct, ReceiveStock
 from storied.examples.shop.customers import MoveCustomer, PutCustomer, RegisterCustomer
 from storied.examples.shop.events import (
@@ -299,3 +302,18 @@ def test_a_voucher_is_issued_once_and_is_worth_something() -> None:
     given().when(IssueVoucher(voucher="MAY", amount=Decimal("10"), uses=2)).then(VOUCHER)
     given(VOUCHER).when(IssueVoucher(voucher="MAY", amount=Decimal("10"), uses=2)).then_rejected("voucher-exists")
     given().when(IssueVoucher(voucher="MAY", amount=Decimal("0"), uses=2)).then_rejected("bad-voucher")
+
+
+# --- what clients are told -------------------------------------------------------------------------
+
+
+def test_every_code_of_a_rejection_is_declared() -> None:
+    """Each that is written out in the shop's rules is one that a handler names in its ``rejects=``."""
+    declared = {code for handler in shop.app.handlers.values() for code in handler.rejects or ()}
+    written = set()
+    for name in ("catalogue", "customers", "fulfilment", "placing", "reviews", "vouchers"):
+        tree = ast.parse((Path(shop.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Rejected"]
+        written |= {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    assert written <= declared
+    assert [handler.name for handler in shop.app.handlers.values() if handler.rejects is None] == []

@@ -166,7 +166,7 @@ async def counted(
     since: date,
     sizes: list[Size] | None = None,
     words: tuple[str, ...] = (),
-    most: int = 10,
+    most: Annotated[int, msgspec.Meta(ge=1, le=99, description="How many at most.", examples=[7])] = 10,
     at_least: Decimal | None = None,
 ) -> dict[str, int]:
     """How many there are."""

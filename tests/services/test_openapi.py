@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import partial
+from itertools import combinations
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from storied import App, Command, Event, Id, View, on, services
+from storied import App, Command, Entity, Event, Id, View, on, services
 from storied.domain.access import EVERYONE
 from storied.examples.shop import app as shop
 from storied.services.access.identity import ApiKeys, Verifiers, new_key
@@ -20,8 +23,9 @@ from storied.services.openapi import openapi
 from storied.services.queries import query_service
 from storied.services.settings import Settings
 from storied.services.sides import Side, service_of
-from storied.services.web.problems import BY_CLASS, BY_CODE
+from storied.services.web.problems import BY_CLASS, BY_CODE, TYPE_PREFIX
 from tests.services.asgi import ask
+from tests.services.library import library
 from tests.services.oddities import odd
 
 SIDES: tuple[Side, ...] = ("commands", "queries", "both")
@@ -184,6 +188,71 @@ def test_a_list_takes_filters_by_its_indexes() -> None:
     assert "shelf.ge" not in {one.get("name") for one in shelf["parameters"]}
 
 
+async def test_which_parameters_of_a_list_do_not_go_together() -> None:
+    """Each pair that is refused is named as such, by the operation and by both parameters, and no other pair."""
+    described = operations(openapi(library))["GET /books"]
+    given = {one["name"]: one for one in described["parameters"] if one.get("in") == "query"}
+    values = {"author": "austen", "price": "3", "kind": "essay", "reader": "r-1", "published": "1815-12-23"}
+    values |= {"lent_at": "2018-01-01", "times": "1", "sort": "price", "limit": "5"}
+    apart = {frozenset(pair) for told in described["x-dependencies"] for pair in pairs_apart(told)}
+    async with library.open("memory://") as opened, query_service(library, opened) as service:
+        for pair in combinations(given, 2):
+            asked = {one: "true" if one.endswith(".null") else values[one.partition(".")[0]] for one in pair}
+            answer = await ask(service, "GET", f"/books?{urlencode(asked)}")
+            assert answer.status == (400 if frozenset(pair) in apart else 200), pair
+    for one, other in (pair for pair in map(sorted, apart) if "." not in pair[0]):
+        assert "Not with" in given[one]["description"], one
+        assert f"`{one}`" in given[other]["description"], other
+
+
+def pairs_apart(dependency: str) -> list[tuple[str, str]]:
+    """The pairs of parameters of which there may be one alone, as ``ZeroOrOne(a, b, (c OR d));`` says it."""
+    inside = dependency.removeprefix("ZeroOrOne(").removesuffix(");")
+    several = [one.strip("()").split(" OR ") for one in inside.split(", ")]
+    return [(one, other) for left, right in combinations(several, 2) for one in left for other in right]
+
+
+def test_if_match_is_for_commands_that_rest_on_something() -> None:
+    """What a handler without entities decides has nothing that could have changed."""
+    app = App("notes")
+
+    class Noted(Event):
+        note: Id
+
+    class Note(Entity): ...
+
+    class Add(Command):
+        note: Id
+
+    class Change(Command):
+        note: Id
+
+    @app.command("POST /notes")
+    def add(command: Add) -> Noted:
+        return Noted(note=command.note)
+
+    @app.command("PUT /notes/{note}")
+    def change(command: Change, note: Note) -> Noted:
+        return Noted(note=command.note)
+
+    found = operations(openapi(app))
+    if_match = {"$ref": "#/components/parameters/If-Match"}
+    assert if_match not in found["POST /notes"]["parameters"]
+    assert if_match in found["PUT /notes/{note}"]["parameters"]
+
+
+def test_a_stream_says_what_does_not_go_with_it() -> None:
+    """It begins with the present, and with the first page."""
+    document = openapi(shop)
+    for name in ("at", "cursor"):
+        described = [
+            one["description"]
+            for one in map(partial(resolved, document), operations(document)["GET /orders"]["parameters"])
+            if one["name"] == name
+        ]
+        assert "ot with `text/event-stream`" in described[0]
+
+
 def test_a_query_is_described_by_its_signature() -> None:
     """Its parameters with types and defaults, its answer by what it returns."""
     document = openapi(odd)
@@ -191,7 +260,15 @@ def test_a_query_is_described_by_its_signature() -> None:
     given = {one["name"]: one for one in found["parameters"] if "name" in one}
     assert (given["colour"]["in"], given["colour"]["schema"]["enum"]) == ("path", ["blue", "red"])
     assert given["since"]["required"] is True
-    assert given["most"]["schema"] == {"type": "integer", "default": 10}
+    assert given["most"]["schema"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 99,
+        "examples": [7],
+        "default": 10,
+    }
+    assert given["most"]["description"] == "How many at most."
+    assert given["sizes"]["schema"]["type"] == "array"
     assert given["words"]["schema"] == {"type": "array", "items": {"type": "string"}}
     content = found["responses"]["200"]["content"]["application/json"]
     assert content["schema"] == {"type": "object", "additionalProperties": {"type": "integer"}}
@@ -205,11 +282,163 @@ def test_every_problem_is_described_somewhere() -> None:
     queried._routes, queried._queries = shop._routes, odd._queries
     document = openapi(queried, settings=Settings(rate=1))
     told = {
-        name
+        name.removeprefix(TYPE_PREFIX)
         for response in document["components"]["responses"].values()
-        for name in response["content"]["application/problem+json"]["examples"]
+        for name in told_of(document, response)["type"]["enum"]
     }
     assert told == {problem.type for problem in (*BY_CODE.values(), *BY_CLASS.values())} - {"method-not-allowed"}
+
+
+def told_of(document: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+    """What a response says of the members of its problems, beside what all problems have."""
+    schema = resolved(document, response["content"]["application/problem+json"]["schema"])
+    properties: dict[str, Any] = schema["allOf"][1]["properties"]
+    return properties
+
+
+def refused(rejects: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The response of a command that is refused by a rule, of a handler that declares this, and what it tells."""
+    app = App("refusing")
+
+    class Put(Event):
+        thing: Id
+
+    class PutThing(Command):
+        thing: Id
+
+    @app.command("PUT /things/{thing}", rejects=rejects)
+    def put(command: PutThing) -> Put:
+        return Put(thing=command.thing)
+
+    document = openapi(app)
+    assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+    response = resolved(document, operations(document)["PUT /things/{thing}"]["responses"]["422"])
+    return response, told_of(document, response)
+
+
+def test_declared_rejections_are_described_by_their_codes() -> None:
+    """As an enum, beside the code of a key that was used before, with an example and a sentence for each."""
+    response, told = refused({"too-heavy": "the thing is too heavy", "too-late": ""})
+    assert told["code"]["enum"] == ["too-heavy", "too-late", "append-id-reused"]
+    assert "- `too-heavy`: the thing is too heavy.\n- `too-late`: too late." in response["description"]
+    examples = response["content"]["application/problem+json"]["examples"]
+    assert {name: one["value"]["code"] for name, one in examples.items()} == {
+        "too-heavy": "too-heavy",
+        "too-late": "too-late",
+        "idempotency-key-reused": "append-id-reused",
+    }
+    assert examples["too-heavy"]["value"]["detail"] == "the thing is too heavy"
+
+
+def test_a_handler_that_declares_no_rejection_may_have_any() -> None:
+    """So the codes are open, and one example stands for all."""
+    response, told = refused(None)
+    assert "code" not in told
+    assert "rejected" in response["content"]["application/problem+json"]["examples"]
+
+
+def test_a_handler_that_declares_an_empty_list_never_rejects() -> None:
+    """So nobody has to expect it."""
+    _, told = refused([])
+    assert told["type"]["enum"] == [f"{TYPE_PREFIX}idempotency-key-reused"]
+
+
+def test_commands_of_one_name_keep_their_own_rejections() -> None:
+    """One of them is described in its place."""
+    app = App("twins")
+
+    class One:
+        class PutThing(Command):
+            thing: Id
+
+    class Two:
+        class PutThing(Command):
+            thing: Id
+
+    @app.command("PUT /one/{thing}", rejects="no-one")
+    def put_one(command: One.PutThing) -> None: ...
+
+    @app.command("PUT /two/{thing}", rejects="no-two")
+    def put_two(command: Two.PutThing) -> None: ...
+
+    document = openapi(app)
+    for path, code in (("one", "no-one"), ("two", "no-two")):
+        response = operations(document)[f"PUT /{path}/{{thing}}"]["responses"]["422"]
+        told = told_of(document, resolved(document, response))
+        assert told["code"]["enum"] == [code, "append-id-reused"]
+
+
+# --- what generators of clients need -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("app", [shop, odd], ids=["shop", "odd"])
+def test_no_two_schemas_have_one_title(app: App) -> None:
+    """Generators name classes after titles, and of two of one name they drop one."""
+    titles = [one["title"] for one in openapi(app)["components"]["schemas"].values() if "title" in one]
+    assert sorted(titles) == sorted(set(titles))
+
+
+@pytest.mark.parametrize("app", [shop, odd], ids=["shop", "odd"])
+def test_problems_narrow_what_all_problems_have(app: App) -> None:
+    """By schemas with names and types, which are merged: a number and a constant are not, everywhere."""
+    document = openapi(app)
+    for response in document["components"]["responses"].values():
+        schema = response["content"]["application/problem+json"]["schema"]
+        assert list(schema) == ["$ref"]
+        common, narrower = resolved(document, schema)["allOf"]
+        assert common == {"$ref": "#/components/schemas/Problem"}
+        for name, one in narrower["properties"].items():
+            assert one["type"] == document["components"]["schemas"]["Problem"]["properties"][name]["type"]
+            assert one["enum"]
+
+
+def test_an_app_may_have_problems_of_its_own() -> None:
+    """A class called like one of ours keeps its name, and ours gets a longer one."""
+    app = App("desk")
+
+    class Reported(Event):
+        problem: Id
+
+    @app.view("GET /problems/{problem}")
+    class Problem(View):
+        """What a customer has told."""
+
+        problem: Id
+
+        @on
+        def reported(self, event: Reported) -> None: ...
+
+    document = openapi(app)
+    schemas = document["components"]["schemas"]
+    assert schemas["Problem"]["properties"].keys() == {"problem"}
+    assert schemas["HttpProblem"]["properties"].keys() > {"type", "title", "status"}
+    assert schemas["DocumentProblem404"]["allOf"][0] == {"$ref": "#/components/schemas/HttpProblem"}
+    assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_a_tuple_is_as_long_as_it_is() -> None:
+    """Its length is said by numbers: not every generator takes ``false`` for a schema."""
+    fixed = openapi(odd)["components"]["schemas"]["Everything"]["properties"]["fixed"]
+    assert (len(fixed["prefixItems"]), fixed["minItems"], fixed["maxItems"]) == (3, 3, 3)
+    assert "items" not in fixed
+
+
+@pytest.mark.parametrize("app", [shop, odd], ids=["shop", "odd"])
+@pytest.mark.parametrize("side", SIDES)
+def test_every_component_is_used(app: App, side: Side) -> None:
+    """None is left over from what another service has."""
+    document = openapi(app, side)
+    text = msgspec.json.encode(document).decode()
+    for kind, components in document["components"].items():
+        assert [name for name in components if f'"#/components/{kind}/{name}"' not in text] == []
+
+
+def test_orders_have_names() -> None:
+    """A minus is no part of a name, so a generator would number those that have one."""
+    given = operations(openapi(shop))["GET /orders"]["parameters"]
+    [sort] = [one["schema"] for one in given if one.get("name") == "sort"]
+    named = dict(zip(sort["enum"], sort["x-enum-varnames"], strict=True))
+    assert (named["placed_at"], named["-placed_at"]) == ("PLACED_AT", "PLACED_AT_DESC")
 
 
 def test_credentials_are_described_as_the_verifiers_take_them() -> None:
@@ -255,6 +484,7 @@ def test_without_a_verifier_no_credential_is_asked_for() -> None:
     """The example shop lets everybody in."""
     document = openapi(shop)
     assert "securitySchemes" not in document["components"]
+    assert document["security"] == []
     assert all("security" not in one for one in operations(document).values())
     assert "401" not in operations(document)["POST /orders"]["responses"]
 

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
 
-from storied import App, DefinitionError, Event, Fact, Id, OpenApp, View, on
+from storied import App, DefinitionError, Event, Fact, Id, InvalidQuery, OpenApp, Range, Reader, View, on
 from storied.services.queries import QueryService, query_service
 from storied.services.settings import Settings
 from storied.services.web.cookies import cookie_of
@@ -270,15 +270,20 @@ async def test_what_cannot_be_asked_is_refused(url: str, query: str, code: str) 
         ("published=x", "published", "The parameter 'published' cannot be that: 'x' is not a day such as 2018-01-01."),
         ("lent_at=5", "lent_at", "The parameter 'lent_at' cannot be that: '5' is not a time such as "),
         ("limit=0", "limit", "The parameter 'limit' cannot be that: it is a whole number from 1 to 1000."),
-        ("cursor=abc", None, "this cursor did not come with a page. Start from the first page."),
+        (
+            "reader=r&reader.null=true",
+            "reader.null",
+            "The parameter 'reader.null' cannot be that: of reader, reader.eq ",
+        ),
+        ("cursor=abc", "cursor", "The parameter 'cursor' cannot be that: it did not come with a page, so start from "),
     ],
 )
-async def test_a_refusal_speaks_of_the_request(query: str, parameter: str | None, detail: str) -> None:
+async def test_a_refusal_speaks_of_the_request(query: str, parameter: str, detail: str) -> None:
     """It names the parameter, and what can be asked instead, in words that need no knowledge of the code."""
     async with stocked("memory://") as (_, service):
         answer = (await get(service, f"/books?{query}")).json
     assert answer["detail"].startswith(detail)
-    assert [one["parameter"] for one in answer.get("errors", ())] == ([parameter] if parameter else [])
+    assert [one["parameter"] for one in answer["errors"]] == [parameter]
 
 
 async def test_a_cursor_of_another_question_is_refused(url: str) -> None:
@@ -287,6 +292,221 @@ async def test_a_cursor_of_another_question_is_refused(url: str) -> None:
         link = (await get(service, "/books?limit=1")).headers["link"]
         cursor = link.partition("cursor=")[2].partition(">")[0]
         assert (await get(service, f"/books?author=austen&limit=1&cursor={cursor}")).json["code"] == "bad-cursor"
+
+
+# --- questions of query functions --------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def asking(question: Any, route: str = "GET /asked") -> AsyncIterator[QueryService]:
+    """The query service of an app with this one query function."""
+    app = App("asking")
+    app.query(route)(question)
+    async with app.open("memory://") as opened, query_service(app, opened) as service:
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ("nights=5&code=AB", 200, [5, "AB", []]),
+        ("nights=6", 400, "The parameter 'nights' cannot be that: expected `int` <= 5. Correct it."),
+        ("code=ABCD", 400, "The parameter 'code' cannot be that: expected `str` of length <= 3. Correct it."),
+        ("many=1&many=2", 200, [1, "A", [1, 2]]),
+        (
+            "many=1&many=2&many=3",
+            400,
+            "The parameter 'many' cannot be that: expected `array` of length <= 2. Correct it.",
+        ),
+        ("many=x", 400, "The parameter 'many' cannot be that: 'x' is not a whole number. Correct it."),
+    ],
+)
+async def test_what_a_mark_says_of_a_parameter_holds(query: str, status: int, told: Any) -> None:
+    """``msgspec.Meta`` binds those who ask a query as it binds those who send a command."""
+
+    async def booked(
+        views: Reader,
+        nights: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1,
+        code: Annotated[str, msgspec.Meta(max_length=3)] = "A",
+        many: Annotated[list[int], msgspec.Meta(max_length=2)] = [],  # noqa: B006 - it is only read
+    ) -> list[Any]:
+        return [nights, code, many]
+
+    async with asking(booked) as service:
+        answer = await get(service, f"/asked?{query}")
+    assert (answer.status, answer.json if status == 200 else answer.json["detail"]) == (status, told)
+
+
+async def test_a_mark_that_cannot_be_is_found_before_anybody_asks() -> None:
+    """The error names the parameter."""
+
+    async def dear(views: Reader, least: Annotated[Decimal, msgspec.Meta(ge=0)]) -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"least of query .*dear cannot be asked for: Can only set `ge`"):
+        async with asking(dear):
+            pass
+
+
+async def test_a_list_may_be_left_out_or_stand_several_times() -> None:
+    """Also where it is None unless it is given."""
+
+    async def sized(views: Reader, sizes: list[int] | None = None) -> list[int]:
+        return sizes or []
+
+    async with asking(sized) as service:
+        answers = [(await get(service, f"/asked{query}")).json for query in ("", "?sizes=1", "?sizes=1&sizes=2")]
+    assert answers == [[], [1], [1, 2]]
+
+
+async def test_a_parameter_that_is_missing_is_named() -> None:
+    """In a sentence of its own."""
+
+    async def counted(views: Reader, since: date) -> int:
+        return 0
+
+    async with asking(counted) as service:
+        answer = await get(service, "/asked")
+    assert (answer.status, answer.json["detail"]) == (400, "The parameter 'since' is missing. Give it.")
+
+
+async def test_what_is_not_live_has_no_stream(url: str) -> None:
+    """A query and a history say so; who takes JSON, too, gets it."""
+    async with stocked(url) as (_, service):
+        for target in ("/books/emma/history", "/authors/austen/worth"):
+            answer = await get(service, target, accept="text/event-stream")
+            assert (answer.status, answer.json["code"]) == (406, "not-acceptable")
+            assert (await get(service, target, accept="text/event-stream, application/json")).status == 200
+
+
+class Searching:
+    """A library with a query function that passes what it is asked with on, as the client said it or nearly so."""
+
+    def __init__(self) -> None:
+        self.app = App("searching")
+        self.app._views, self.app._routes = dict(library._views), dict(library._routes)
+        self.app.query("GET /search")(self.search)
+        self.app.query("GET /mistaken/{how}")(self.mistaken)
+
+    async def search(
+        self,
+        views: Reader,
+        order: str | None = None,
+        after: str | None = None,
+        most: int = 2,
+        by: str = "author",
+        least: Decimal | None = None,
+        version: int | None = None,
+        since: datetime | None = None,
+    ) -> list[str]:
+        """What is found."""
+        where = {} if least is None else {"price": Range(ge=least)}
+        at = version if since is None else since
+        found = await views.find(BookPage, where, order_by=order, limit=most, cursor=after, at=at)
+        await views.count(BookPage, by=by)
+        return [*(book.book for book in found), str(found.cursor)]
+
+    async def mistaken(self, views: Reader, how: str, least: Decimal | None = None) -> None:
+        """Asks what cannot be asked, whatever the client sends; or says so by itself."""
+        match how:
+            case "order":
+                await views.find(BookPage, order_by="colour")
+            case "limit":
+                await views.find(BookPage, limit=0)
+            case "range":
+                await views.find(BookPage, price=Range(ge=least))
+            case "value":
+                await views.find(BookPage, price="dear")
+            case "key":
+                await views.get(BookPage, 7)  # type: ignore[arg-type]  # that is the mistake
+            case "arguments":
+                await views.ask(self.search, colour="red")
+            case _:
+                raise InvalidQuery("say how, in one word", code="unclear")
+
+
+@asynccontextmanager
+async def searched() -> AsyncIterator[QueryService]:
+    """The query service of such a library."""
+    app = Searching().app
+    async with app.open("memory://") as opened:
+        head = (await opened.record(*STOCK)).position
+        for view in app.views.values():
+            await opened.wait(view, head)
+        async with query_service(app, opened) as service:
+            yield service
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "parameter", "detail"),
+    [
+        ("order=notes", "not-indexed", "order", "'notes' is not indexed"),
+        ("order=-colour", "not-indexed", "order", "'colour' is not indexed"),
+        ("by=colour", "not-indexed", "by", "'colour' is not indexed"),
+        ("after=abc", "bad-cursor", "after", "it did not come with a page, so start from the first one"),
+        ("most=0", "bad-parameter", "most", "it is a whole number from 1 to 10000"),
+        ("most=10001", "bad-parameter", "most", "it is a whole number from 1 to 10000"),
+        ("least=NaN", "bad-parameter", "least", "it is nothing that price could be compared with"),
+        ("version=99", "bad-parameter", "version", "it lies beyond the head of the log, which is 5"),
+        ("version=-1", "bad-parameter", "version", "it is a whole number from 0"),
+        ("since=2018-01-01T00:00:00", "bad-parameter", "since", "it is a time with a zone"),
+        ("since=2999-01-01T00:00:00Z", "bad-parameter", "since", "it has not come yet"),
+    ],
+)
+async def test_a_value_that_a_query_passes_on_is_the_clients(
+    query: str, code: str, parameter: str, detail: str
+) -> None:
+    """It is told of the parameter, and in no words of the code, whatever the function calls the value."""
+    async with searched() as service:
+        answer = await get(service, f"/search?{query}")
+    assert (answer.status, answer.json["code"]) == (400, code)
+    assert answer.json["errors"] == [{"parameter": parameter, "detail": detail}]
+    assert answer.json["detail"].startswith(f"The parameter '{parameter}' cannot be that: {detail}.")
+
+
+async def test_a_cursor_of_another_question_of_a_query_is_the_clients() -> None:
+    """Told as a list tells it, by the same code."""
+    async with searched() as service:
+        cursor = (await get(service, "/search")).json[-1]
+        assert (await get(service, f"/search?after={cursor}")).status == 200
+        answer = await get(service, f"/search?after={cursor}&order=price")
+    assert (answer.status, answer.json["type"]) == (400, "urn:storied:problem:bad-cursor")
+    assert answer.json["errors"][0]["parameter"] == "after"
+
+
+@pytest.mark.parametrize(
+    ("how", "logged"),
+    [
+        ("order", "view BookPage has no index on 'colour'"),
+        ("limit", "limit=0 is not from 1 to 10000"),
+        ("range", "the range for price has no bound. Give ge="),
+        ("value", "price is Decimal, which 'dear' is not"),
+        ("key", "7 cannot be a document's key"),
+        ("arguments", "does not take colour"),
+    ],
+)
+async def test_a_mistake_of_a_query_is_its_authors(how: str, logged: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The client is told that the server failed, and the log what to mend, and where."""
+    async with searched() as service:
+        answer = await get(service, f"/mistaken/{how}")
+    assert (answer.status, answer.json["type"]) == (500, "urn:storied:problem:internal")
+    assert b"BookPage" not in answer.body
+    assert "Searching.mistaken asks what cannot be asked: " in caplog.text
+    assert logged in caplog.text
+
+
+async def test_a_query_may_refuse_by_itself() -> None:
+    """What it raises is told as it says it."""
+    async with searched() as service:
+        answer = await get(service, "/mistaken/whatever")
+    assert (answer.status, answer.json["code"], answer.json["detail"]) == (400, "unclear", "say how, in one word")
+
+
+async def test_the_past_that_a_query_is_asked_of_is_told_as_everywhere() -> None:
+    """``at=`` is the service's own parameter."""
+    async with searched() as service:
+        answers = [await get(service, f"{path}?at=99") for path in ("/search", "/books")]
+    assert [one.json["code"] for one in answers] == ["future-position"] * 2
+    assert answers[0].json["detail"] == answers[1].json["detail"]
 
 
 # --- freshness ---------------------------------------------------------------------------------------

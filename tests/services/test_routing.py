@@ -104,6 +104,13 @@ def test_two_routes_that_no_client_can_tell_apart_are_refused() -> None:
         _router("GET /a/{x}", "GET /a/{y}")
 
 
+def test_the_services_own_routes_are_not_the_apps() -> None:
+    """The error says why the path is not to be had."""
+    router = _router("GET /livez")
+    with pytest.raises(DefinitionError, match="'GET /livez' is the service's own"):
+        router.add(parse_template("GET /livez"), router.routes[0].endpoint, open=True)
+
+
 def test_the_root_can_be_a_route() -> None:
     """A path of one slash has no parts."""
     assert _router("GET /").match("GET", [""])[1] == {}

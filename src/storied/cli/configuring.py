@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
@@ -46,15 +46,7 @@ class Configuration(Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def settings_from(arguments: Namespace, app: App) -> Settings:
     """The settings that the options and the file that they name make. Raises `UsageProblem` and `DefinitionError`."""
-    configuration, folder = Configuration(), Path()
-    if arguments.config is not None:
-        configuration, folder = _read(arguments.config), arguments.config.parent
-    changed: dict[str, Any] = {name: getattr(configuration, name) for name in Settings.__struct_fields__}
-    verifiers = _verifiers(configuration, folder)
-    if arguments.keys is not None:
-        verifiers.append(ApiKeys.load(arguments.keys))
-    if verifiers:
-        changed["verifier"] = verifiers[0] if len(verifiers) == 1 else Verifiers(verifiers)
+    changed = _changed(arguments)
     if arguments.allow_host:
         changed["hosts"] = (*changed["hosts"], *arguments.allow_host)
     if changed["hosts"] == LOOPBACK and not is_loopback(arguments.host):
@@ -62,6 +54,17 @@ def settings_from(arguments: Namespace, app: App) -> Settings:
     changed["access_log"] = not arguments.quiet
     _check_exposed(arguments, app, changed["verifier"])
     return Settings(**changed)
+
+
+def described_settings(arguments: Namespace) -> Settings:
+    """The settings that decide what services take and answer, wherever they listen. Raises as `settings_from`."""
+    return Settings(**_changed(arguments))
+
+
+def add_files(parser: ArgumentParser) -> None:
+    """Adds ``--config`` and ``--keys``."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings, as TOML or JSON")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as `storied keys` makes them")
 
 
 def is_loopback(host: str) -> bool:
@@ -72,6 +75,20 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _changed(arguments: Namespace) -> dict[str, Any]:
+    """What the files that are named say, by setting."""
+    configuration, folder = Configuration(), Path()
+    if arguments.config is not None:
+        configuration, folder = _read(arguments.config), arguments.config.parent
+    changed: dict[str, Any] = {name: getattr(configuration, name) for name in Settings.__struct_fields__}
+    verifiers = _verifiers(configuration, folder)
+    if arguments.keys is not None:
+        verifiers.append(ApiKeys.load(arguments.keys))
+    if verifiers:
+        changed["verifier"] = verifiers[0] if len(verifiers) == 1 else Verifiers(verifiers)
+    return changed
 
 
 def _check_exposed(arguments: Namespace, app: App, verifier: Verifier | None) -> None:

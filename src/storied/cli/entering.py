@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from storied.app import App
@@ -23,6 +24,22 @@ def add_token(parser: ArgumentParser) -> None:
     parser.add_argument("--token", help=f"your API key or token, where the app has rules (better in ${TOKEN_VARIABLE})")
 
 
+@contextmanager
+def _told_how(arguments: Namespace) -> Iterator[None]:
+    """Says how a credential is shown here to who has shown none."""
+    try:
+        yield
+    except AccessDenied as denied:
+        if denied.code != "unauthenticated" or _token(arguments):
+            raise
+        told = f"Who you are is not known. Give your key or token with --token, or better in {TOKEN_VARIABLE}."
+        raise AccessDenied(told, code=denied.code) from None
+
+
+def _token(arguments: Namespace) -> str | None:
+    return arguments.token or os.environ.get(TOKEN_VARIABLE) or None
+
+
 async def entered(arguments: Namespace, app: App) -> Principal | None:
     """Who types, as the app's verifier finds out; None for nobody known, or where the app has no rules.
 
@@ -30,8 +47,8 @@ async def entered(arguments: Namespace, app: App) -> Principal | None:
     """
     if not app.access.configured:
         return None
-    token: str | None = arguments.token or os.environ.get(TOKEN_VARIABLE)
-    if not token:
+    token = _token(arguments)
+    if token is None:
         return None
     if app.verifier is None:
         raise AccessDenied(
@@ -43,7 +60,8 @@ async def entered(arguments: Namespace, app: App) -> Principal | None:
 
 async def check_may(arguments: Namespace, app: App, subject: Subject) -> None:
     """Passes who may come to the subject. Raises `AccessDenied`."""
-    app.access.check(await entered(arguments, app), subject)
+    with _told_how(arguments):
+        app.access.check(await entered(arguments, app), subject)
 
 
 async def check_operator(arguments: Namespace, app: App, action: str, **more: str) -> None:
@@ -53,8 +71,9 @@ async def check_operator(arguments: Namespace, app: App, action: str, **more: st
     log_to_stderr()
     principal = None
     try:
-        principal = await entered(arguments, app)
-        app.access.check(principal, OPERATIONS)
+        with _told_how(arguments):
+            principal = await entered(arguments, app)
+            app.access.check(principal, OPERATIONS)
     except AccessDenied:
         audit(action, None if principal is None else principal.id, allowed=False, **more)
         raise
@@ -63,4 +82,5 @@ async def check_operator(arguments: Namespace, app: App, action: str, **more: st
 
 async def visible_to(arguments: Namespace, app: App, view: type[View]) -> Mapping[str, Any]:
     """What documents of the view have to be like for who types to see them. Raises `AccessDenied`."""
-    return app.access.visible(await entered(arguments, app), view)
+    with _told_how(arguments):
+        return app.access.visible(await entered(arguments, app), view)

@@ -6,10 +6,12 @@ from argparse import ArgumentParser, Namespace
 
 import msgspec
 
+from storied.cli.configuring import add_files, described_settings
 from storied.cli.places import APP_VARIABLE, load_app
 from storied.cli.printing import Output
 from storied.cli.verb import Verb
 from storied.services.openapi import openapi
+from storied.services.sides import Side
 
 
 def _add_options(parser: ArgumentParser) -> None:
@@ -22,11 +24,13 @@ def _add_options(parser: ArgumentParser) -> None:
     sides = parser.add_mutually_exclusive_group()
     sides.add_argument("--commands", action="store_true", help="only the command service")
     sides.add_argument("--queries", action="store_true", help="only the query service")
+    add_files(parser)
 
 
 async def _run(arguments: Namespace, out: Output) -> None:
     app = load_app(arguments)
-    document = openapi(app, "commands" if arguments.commands else "queries" if arguments.queries else "both")
+    side: Side = "commands" if arguments.commands else "queries" if arguments.queries else "both"
+    document = openapi(app, side, settings=described_settings(arguments))
     if out.json:
         out.document(document)
         return

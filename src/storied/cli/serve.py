@@ -6,12 +6,11 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from socket import socket
 from typing import Any
 
 from storied.app import App
-from storied.cli.configuring import is_loopback, settings_from
+from storied.cli.configuring import add_files, is_loopback, settings_from
 from storied.cli.failures import UsageProblem
 from storied.cli.logs import log_to_stderr
 from storied.cli.places import APP_VARIABLE, STORE_VARIABLE, add_store, load_app, store_or_default
@@ -47,8 +46,7 @@ def _add_options(parser: ArgumentParser) -> None:
     )
     sides.add_argument("--queries", action="store_true", help="only the query service, over the read models alone")
     parser.add_argument("--processes", type=parse_count, default=1, metavar="N", help="so many processes (1)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings, as TOML or JSON")
-    parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as `storied keys` makes them")
+    add_files(parser)
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="answer for this Host, too; * is any"
     )
@@ -138,6 +136,8 @@ class _Told:
 
     def _warnings(self) -> Iterator[str]:
         exposed = not is_loopback(self.arguments.host)
+        if not _routes(self.app, _side(self.arguments)):
+            yield 'nothing has a route: write them as in @app.command("POST /orders"), @app.view("GET /orders/{order}")'
         if self.gate.verifier is None and exposed:
             yield "NO AUTHENTICATION: whoever reaches this address may do everything that no rule forbids"
         elif self.gate.verifier is None and self.app.access.configured:
@@ -146,6 +146,14 @@ class _Told:
             yield "no authentication: everybody on this machine is let in (--keys, or [jwt] in --config)"
         if exposed and not set(self.gate.settings.hosts) - {*LOOPBACK, "0.0.0.0", "[::]"}:  # noqa: S104 - compared
             yield "only requests for localhost are answered: name this server with --allow-host"
+
+
+def _routes(app: App, side: Side) -> list[str]:
+    """The routes that the side has from the app."""
+    commands = [text for command in app.handlers for text in app.routes[command]]
+    queries = [text for view in app.views.values() for text in app.routes[view]]
+    queries += [text for query in app.queries.values() for text in query.routes]
+    return (commands if side != "queries" else []) + (queries if side != "commands" else [])
 
 
 def _side(arguments: Namespace) -> Side:

@@ -20,6 +20,7 @@ from storied.domain.entities import Entity, EntitySpec, entity_spec
 from storied.domain.events import Event
 from storied.domain.hints import resolved_hints, visible_names
 from storied.domain.ids import derived_id
+from storied.domain.showing import shown
 from storied.errors import DefinitionError
 
 
@@ -91,10 +92,16 @@ class Parameter(msgspec.Struct, frozen=True):
     type: Any
 
 
+Rejects = str | Iterable[str] | Mapping[str, str]
+"""The codes by which a handler rejects: one, several, or each with a sentence that says when."""
+
+
 class CommandHandler:
     """A handler as storied sees it: which command it takes, what it needs, and how to call it."""
 
-    def __init__(self, function: Callable[..., Any], names: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], names: dict[str, Any] | None = None, rejects: Rejects | None = None
+    ) -> None:
         self.function = function
         self.name = function.__qualname__
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -113,6 +120,8 @@ class CommandHandler:
         self.returns = _events_in(hints.get("return"))
         self.is_provided = any(parameter.kind == "provided" for parameter in self.parameters)
         """Whether it asks for anything that an app has to provide."""
+        self.rejects = None if rejects is None else _sentences(rejects, self.name)
+        """The codes by which it says that it rejects, each with a sentence; None when it does not say."""
 
     def _parameter(self, name: str, hint: Any) -> Parameter:
         if hint is None:
@@ -177,6 +186,19 @@ def register_handler(handler: CommandHandler) -> None:
 def handlers_of(command: type[Command]) -> tuple[CommandHandler, ...]:
     """The handlers that apps have registered for the command."""
     return tuple(_registered.get(command, ()))
+
+
+def _sentences(rejects: Rejects, handler: str) -> Mapping[str, str]:
+    """Each code with its sentence; without one, the code's words, as `Rejected` has it."""
+    given = [rejects] if isinstance(rejects, str) else rejects
+    pairs = given.items() if isinstance(given, Mapping) else [(code, "") for code in given]
+    for code, sentence in pairs:
+        if not (isinstance(code, str) and code and isinstance(sentence, str)):
+            raise DefinitionError(
+                f"handler {handler} cannot reject with {shown(code)}. Write rejects= as codes, such as "
+                "['order-not-payable'], or as a dict from codes to sentences."
+            )
+    return types.MappingProxyType({code: sentence or code.replace("-", " ") for code, sentence in pairs})
 
 
 def _loads(parameter: Parameter, command: Command) -> list[Loaded]:

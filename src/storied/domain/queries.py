@@ -75,11 +75,15 @@ class QueryFunction:
             )
 
     async def ask(self, reader: Any, arguments: Mapping[str, Any]) -> Any:
-        """What the function returns. Raises `InvalidQuery` for arguments that it does not have, or has to have."""
+        """What the function returns. Raises as `check` does, and what the function raises."""
+        self.check(arguments)
+        return await self.function(**{self.reader: reader}, **arguments)
+
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """Passes what it can be asked with. Raises `InvalidQuery` for what it does not have, or has to have."""
         known = {parameter.name for parameter in self.parameters}
         unknown = sorted(set(arguments) - known)
         missing = sorted(p.name for p in self.parameters if p.required and p.name not in arguments)
         if unknown or missing:
             wrong = f"does not take {', '.join(unknown)}" if unknown else f"needs {', '.join(missing)}"
             raise InvalidQuery(f"query {self.name} {wrong}. It takes {', '.join(sorted(known)) or 'nothing'}.")
-        return await self.function(**{self.reader: reader}, **arguments)

@@ -38,4 +38,8 @@ At = int | datetime | Occurred
 def check_aware(time: object) -> None:
     """Passes an aware datetime. Raises `InvalidQuery`."""
     if not isinstance(time, datetime) or time.tzinfo is None:
-        raise InvalidQuery(f"{shown(time)} is not a time with a zone. Write datetime(2018, 1, 1, tzinfo=UTC).")
+        raise InvalidQuery(
+            f"{shown(time)} is not a time with a zone. Write datetime(2018, 1, 1, tzinfo=UTC).",
+            value=time,
+            detail="it is a time with a zone",
+        )

@@ -87,7 +87,9 @@ def make_lookup(
         by = None
     if limit is not None and not (isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit <= MAX_LIMIT):
         raise InvalidQuery(
-            f"limit={shown(limit)} is not from 1 to {MAX_LIMIT}. Take such a page and go on by its cursor."
+            f"limit={shown(limit)} is not from 1 to {MAX_LIMIT}. Take such a page and go on by its cursor.",
+            value=limit,
+            detail=f"it is a whole number from 1 to {MAX_LIMIT}",
         )
     lookup = Lookup(tuple(criteria), by, descending, limit)
     if cursor is None:
@@ -123,12 +125,17 @@ def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Sca
         sort_key(value)
     except (msgspec.MsgspecError, binascii.Error, ValueError, AttributeError, TypeError, InvalidQuery):
         raise InvalidQuery(
-            "this cursor did not come with a page. Start from the first page.", code="bad-cursor"
+            "this cursor did not come with a page. Start from the first page.",
+            code="bad-cursor",
+            value=cursor,
+            detail="it did not come with a page, so start from the first one",
         ) from None
     if asked != _asked(projector, lookup):
         raise InvalidQuery(
             "this cursor belongs to another question. Repeat the fields and the order of the page it came from.",
             code="bad-cursor",
+            value=cursor,
+            detail="it belongs to another question, so repeat what the page it came from was asked with",
         )
     return value, key
 

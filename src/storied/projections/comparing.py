@@ -20,8 +20,16 @@ def comparable(field: str, hint: Any, value: Any) -> Scalar:
     """The value in the form in which the index holds those of the field: 3 is an amount where the field is a Decimal.
 
     Without this an int would be compared with the text of a Decimal, and every document be found, or none.
-    Raises `InvalidQuery` for a value that the field cannot have.
+    Raises `InvalidQuery`, whose `value` it is, for one that the field cannot have.
     """
+    try:
+        return _comparable(field, hint, value)
+    except InvalidQuery as error:
+        error.value, error.detail = value, f"it is nothing that {field} could be compared with"
+        raise
+
+
+def _comparable(field: str, hint: Any, value: Any) -> Scalar:
     kinds = value_kinds(hint)
     if value is not None and typing.Any not in kinds and not _is_of(value, kinds):
         try:

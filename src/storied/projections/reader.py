@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from storied.domain.queries import QueryFunction
 from storied.domain.showing import shown
 from storied.domain.times import At
 from storied.domain.views import View
-from storied.errors import DefinitionError, InvalidQuery
+from storied.errors import DefinitionError, InvalidQuery, NotIndexed, StoriedError
 from storied.projections.asking import Found
 from storied.projections.serving import NOW, Then
 from storied.projections.texts import TextViews
@@ -30,14 +32,17 @@ class Reader:
         self.texts, self._queries, self._then = texts, queries, then
         self.position: int | None = None
         """The least position of what was read so far; None when nothing was."""
+        self.refused: WeakSet[StoriedError] = WeakSet()
+        """What was raised for questions that could not be asked, as long as somebody has it."""
 
     async def get(
         self, view: type[V], key: str, *, after: int | None = None, at: At | None = None, timeout: float | None = None
     ) -> V | None:
         """The view's document with this key, or None; *after*, *at* and *timeout* as for `OpenApp.get`."""
-        check_key(key)
         await asyncio.sleep(0)  # whoever asks again and again lets others go on, and sees what they did
-        found = await self.texts.document(view, key, self._when(after, at, timeout))
+        with self._refusing():
+            check_key(key)
+            found = await self.texts.document(view, key, self._when(after, at, timeout))
         self._note(found.position)
         return None if found.document is None else self.texts.decoded(view, found.document)
 
@@ -54,9 +59,10 @@ class Reader:
     ) -> Found[V]:
         """A page of documents; as `OpenApp.find`."""
         criteria = {**(where or {}), **fields}
-        page = await self.texts.page(
-            view, criteria, order_by=order_by, limit=limit, cursor=cursor, then=self._when(None, at, None)
-        )
+        with self._refusing():
+            page = await self.texts.page(
+                view, criteria, order_by=order_by, limit=limit, cursor=cursor, then=self._when(None, at, None)
+            )
         self._note(page.position)
         decoded = [self.texts.decoded(view, hit.document) for hit in page.hits]
         return Found(decoded, page.cursor, page.position, tuple(one.key for one in page.parked))
@@ -71,8 +77,9 @@ class Reader:
         **fields: Any,
     ) -> dict[Any, int]:
         """How many documents there are; as `OpenApp.count`."""
-        then = self._when(None, at, None)
-        counts, position = await self.texts.count(view, {**(where or {}), **fields}, by=by, then=then)
+        criteria = {**(where or {}), **fields}
+        with self._refusing():
+            counts, position = await self.texts.count(view, criteria, by=by, then=self._when(None, at, None))
         self._note(position)
         return counts
 
@@ -81,11 +88,22 @@ class Reader:
         found = self._queries.get(query)
         if found is None:
             raise DefinitionError(f"{shown(query)} is not a query of this app. Register it with @app.query().")
+        with self._refusing():
+            found.check(arguments)
         return await found.ask(self, arguments)
 
     def then(self, then: Then) -> Reader:
         """A reader of the same views as of then."""
         return Reader(self.texts, self._queries, then)
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Remembers what is refused, so that it is told from what a query function refuses by itself."""
+        try:
+            yield
+        except (InvalidQuery, NotIndexed) as error:
+            self.refused.add(error)
+            raise
 
     def _note(self, position: int) -> None:
         self.position = position if self.position is None else min(self.position, position)

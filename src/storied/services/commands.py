@@ -16,7 +16,7 @@ from storied.app import App
 from storied.commands.execute import Request as Asked
 from storied.domain.commands import Command
 from storied.domain.ids import new_id
-from storied.errors import Conflict, InvalidQuery, Outdated, RequestRefused, StoreError, UnknownOutcome
+from storied.errors import Conflict, InvalidCommand, InvalidQuery, Outdated, RequestRefused, StoreError, UnknownOutcome
 from storied.opened import OpenApp
 from storied.services.commanding.awaiting import wait_for_views
 from storied.services.commanding.binding import Binding
@@ -170,6 +170,11 @@ async def _performed(shop: OpenApp, command: Command, asked: Asked) -> tuple[Rec
     """What the command changed. Raises `UnknownOutcome`, too, when it is stored and cannot be read back."""
     try:
         done = await shop.perform(command, asked)
+    except InvalidCommand as error:
+        if error.code != "nothing-to-compare":
+            raise
+        told = "This command rests on nothing that If-Match could be compared with. Leave If-Match out."
+        raise InvalidCommand(told, code=error.code) from None
     except InvalidQuery as error:
         if error.code != "future-position":
             raise

@@ -46,7 +46,10 @@ async def moment(store: EventStore, at: At, clock: Clock) -> Moment:
     check_position("at", at)
     if at > head:
         raise InvalidQuery(
-            f"at={at} lies beyond the head, which is {head}. Ask for a position up to the head.", code="future-position"
+            f"at={at} lies beyond the head, which is {head}. Ask for a position up to the head.",
+            code="future-position",
+            value=at,
+            detail=f"it lies beyond the head of the log, which is {head}",
         )
     return Moment(at)
 
@@ -61,6 +64,8 @@ async def _check_come(store: EventStore, time: datetime, head: int, now: datetim
             f"at={time.isoformat()} has not come yet, it is {now.isoformat()}: what is recorded until then would "
             "change the answer. Ask for a time up to now, or leave it out for the present.",
             code="future-time",
+            value=time,
+            detail="it has not come yet",
         )
 
 

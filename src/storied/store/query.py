@@ -149,7 +149,11 @@ def check_query(query: object) -> None:
 def check_position(name: str, value: object) -> None:
     """Passes a whole number from 0 to 2^63-1. Raises `InvalidQuery`."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise InvalidQuery(f"{name}={shown(value)} is not a whole number from 0. Give one below 2^63.")
+        raise InvalidQuery(
+            f"{name}={shown(value)} is not a whole number from 0. Give one below 2^63.",
+            value=value,
+            detail="it is a whole number from 0",
+        )
 
 
 def type_names(given: TypeName) -> tuple[str, ...]:

@@ -5,7 +5,8 @@
     given(OrderPlaced(order="o-1", …)).when(PayOrder(order="o-1", …)).then(OrderPaid(order="o-1", …))
 
 Every decision is taken twice, on entities folded twice, and must come out the same: a handler or fold that looks at
-a clock, draws a number or keeps something between calls is found here.
+a clock, draws a number or keeps something between calls is found here. So is a rejection by a code that the handler's
+``rejects=`` does not name.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class Scenario(msgspec.Struct, frozen=True):
         try:
             events = handler.decide(command, entities, context, provided)
         except Rejected as rejected:
+            _check_declared(handler, rejected.code)
             return Refusal(rejected.code, rejected.message, rejected.data)
         for event in events:
             encode(event)
@@ -164,6 +166,15 @@ def _folded(needed: Loaded, records: Sequence[Recorded]) -> Entity:
 
 def _wanted(handler: CommandHandler) -> list[Any]:
     return [parameter.type for parameter in handler.parameters if parameter.kind == "provided"]
+
+
+def _check_declared(handler: CommandHandler, code: str) -> None:
+    """Passes a rejection that clients are told of, or of a handler that tells of none."""
+    if handler.rejects is not None and code not in handler.rejects:
+        raise AssertionError(
+            f"{handler.name} rejected with {code!r}, which its rejects= does not name. Add it there, so that clients "
+            "know of it."
+        )
 
 
 def _told(events: object) -> str:

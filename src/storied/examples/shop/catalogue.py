@@ -88,13 +88,13 @@ class ReceiveStock(Command):
     pieces: int
 
 
-@app.command("POST /sellers")
+@app.command("POST /sellers", rejects=[])
 def join(command: JoinShop, seller: Seller) -> SellerJoined | None:
     """Takes the seller in; once is enough."""
     return None if seller.joined else SellerJoined(seller=command.seller, city=command.city)
 
 
-@app.command("POST /products")
+@app.command("POST /products", rejects=["unknown-seller", "already-listed", "bad-price"])
 def list_product(command: ListProduct, product: Product, seller: Seller) -> ProductListed:
     """Lists a new product of a seller who has joined."""
     if not seller.joined:
@@ -113,7 +113,7 @@ def list_product(command: ListProduct, product: Product, seller: Seller) -> Prod
     )
 
 
-@app.command("PUT /products/{product}/price")
+@app.command("PUT /products/{product}/price", rejects=["unknown-product", "bad-price"])
 def change_price(command: ChangePrice, product: Product) -> PriceChanged | None:
     """Changes the price of a listed product."""
     check_listed(product)
@@ -121,7 +121,7 @@ def change_price(command: ChangePrice, product: Product) -> PriceChanged | None:
     return None if command.price == product.price else PriceChanged(product=command.product, price=command.price)
 
 
-@app.command("POST /products/{product}/stock")
+@app.command("POST /products/{product}/stock", rejects=["unknown-product", "bad-quantity"])
 def receive_stock(command: ReceiveStock, product: Product) -> StockReceived:
     """Adds pieces to the stock."""
     check_listed(product)

@@ -61,7 +61,7 @@ class MoveCustomer(Command):
     address: Address
 
 
-@app.command("POST /customers")
+@app.command("POST /customers", rejects=["already-registered"])
 def register(command: RegisterCustomer, customer: Customer) -> CustomerRegistered:
     """Registers a customer once."""
     if customer.address is not None:
@@ -69,7 +69,7 @@ def register(command: RegisterCustomer, customer: Customer) -> CustomerRegistere
     return CustomerRegistered(customer=command.customer, address=command.address)
 
 
-@app.command("PUT /customers/{customer}")
+@app.command("PUT /customers/{customer}", rejects=[])
 def put(command: PutCustomer, customer: Customer) -> CustomerRegistered | CustomerMoved | None:
     """Registers a customer who is new, and moves one who lives elsewhere: putting the same twice changes nothing."""
     if customer.address is None:
@@ -79,7 +79,7 @@ def put(command: PutCustomer, customer: Customer) -> CustomerRegistered | Custom
     return CustomerMoved(customer=command.customer, address=command.address)
 
 
-@app.command("PUT /customers/{customer}/address")
+@app.command("PUT /customers/{customer}/address", rejects=["unknown-customer"])
 def move(command: MoveCustomer, customer: Customer) -> CustomerMoved | None:
     """Changes the address; moving to where one lives changes nothing."""
     if customer.address is None:

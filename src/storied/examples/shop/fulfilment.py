@@ -18,6 +18,7 @@ from .events import (
     PaymentType,
     ProcessingStarted,
 )
+from .life import STAGES
 from .orders import Order
 
 ALLOWED = {
@@ -31,6 +32,13 @@ ALLOWED = {
     "marked unavailable": {"created", "approved", "processing"},
 }
 """What can be done to an order, and the states it can be done in."""
+
+
+def refusals(done: str, *, again: str = "") -> dict[str, str]:
+    """The codes by which `check` refuses this, each with what it means; *again* is a state in which it is not asked."""
+    refusing = [status for status in STAGES if status and status != again and status not in ALLOWED[done]]
+    orders = {f"order-{status}": f"the order is {status}, so it cannot be {done}" for status in refusing}
+    return {"unknown-order": "there is no such order", **orders}
 
 
 class PayOrder(Command):
@@ -85,7 +93,10 @@ class MarkUnavailable(Command):
     order: Id
 
 
-@app.command("POST /orders/{order}/payments")
+@app.command(
+    "POST /orders/{order}/payments",
+    rejects=refusals("paid") | {"wrong-amount": "it is not more than nothing and at most what is open"},
+)
 def pay(command: PayOrder, order: Order) -> OrderPaid:
     """Takes a payment of up to what is open."""
     check(order, "paid")
@@ -102,7 +113,9 @@ def pay(command: PayOrder, order: Order) -> OrderPaid:
     )
 
 
-@app.command("POST /orders/{order}/approval")
+@app.command(
+    "POST /orders/{order}/approval", rejects=refusals("approved") | {"not-paid": "the order is not paid in full"}
+)
 def approve(command: ApproveOrder, order: Order) -> OrderApproved:
     """Approves an order that is paid in full."""
     check(order, "approved")
@@ -111,28 +124,28 @@ def approve(command: ApproveOrder, order: Order) -> OrderApproved:
     return OrderApproved(order=order.id, customer=order.customer)
 
 
-@app.command("POST /orders/{order}/processing")
+@app.command("POST /orders/{order}/processing", rejects=refusals("processed"))
 def process(command: StartProcessing, order: Order) -> ProcessingStarted:
     """Starts packing."""
     check(order, "processed")
     return ProcessingStarted(order=order.id, customer=order.customer)
 
 
-@app.command("POST /orders/{order}/invoice")
+@app.command("POST /orders/{order}/invoice", rejects=refusals("invoiced"))
 def invoice(command: InvoiceOrder, order: Order) -> OrderInvoiced:
     """Writes the invoice."""
     check(order, "invoiced")
     return OrderInvoiced(order=order.id, customer=order.customer)
 
 
-@app.command("POST /orders/{order}/hand-over")
+@app.command("POST /orders/{order}/hand-over", rejects=refusals("handed over"))
 def hand_over(command: HandOver, order: Order) -> OrderHandedOver:
     """Gives the parcel to the carrier."""
     check(order, "handed over")
     return OrderHandedOver(order=order.id, customer=order.customer)
 
 
-@app.command("POST /orders/{order}/delivery")
+@app.command("POST /orders/{order}/delivery", rejects=refusals("delivered", again="delivered"))
 def deliver(command: ConfirmDelivery, order: Order) -> OrderDelivered | None:
     """Notes the delivery; a second report of it changes nothing."""
     if order.status == "delivered":
@@ -141,7 +154,11 @@ def deliver(command: ConfirmDelivery, order: Order) -> OrderDelivered | None:
     return OrderDelivered(order=order.id, customer=order.customer)
 
 
-@app.command("DELETE /orders/{order}", "POST /orders/{order}/cancellation")
+@app.command(
+    "DELETE /orders/{order}",
+    "POST /orders/{order}/cancellation",
+    rejects=refusals("cancelled", again="canceled"),
+)
 def cancel(command: CancelOrder, order: Order) -> OrderCancelled | None:
     """Cancels an order that is still in the house, once; its pieces go back on the shelf."""
     if order.status == "canceled":
@@ -157,7 +174,7 @@ def cancel(command: CancelOrder, order: Order) -> OrderCancelled | None:
     )
 
 
-@app.command("POST /orders/{order}/unavailability")
+@app.command("POST /orders/{order}/unavailability", rejects=refusals("marked unavailable"))
 def mark_unavailable(command: MarkUnavailable, order: Order) -> OrderMarkedUnavailable:
     """Gives up on an order that cannot be supplied."""
     check(order, "marked unavailable")

@@ -35,7 +35,20 @@ class PlaceOrder(Command):
     voucher: str | None = None
 
 
-@app.command("POST /orders")
+@app.command(
+    "POST /orders",
+    rejects={
+        "already-placed": "the order exists",
+        "unknown-customer": "there is no such customer",
+        "empty-order": "it names no product",
+        "unknown-product": "there is no such product",
+        "out-of-stock": "more pieces of a product were ordered than are left",
+        "unknown-voucher": "there is no such voucher",
+        "voucher-used": "the customer has used the voucher before",
+        "voucher-exhausted": "the voucher was used as often as it allows",
+        "credit-exceeded": "the customer would owe more than the shop allows",
+    },
+)
 def place(
     command: PlaceOrder,
     order: Order,

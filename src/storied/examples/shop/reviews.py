@@ -27,7 +27,7 @@ class AnswerReview(Command):
     message: str = ""
 
 
-@app.command("POST /orders/{order}/reviews")
+@app.command("POST /orders/{order}/reviews", rejects=["too-early"])
 def request_review(command: RequestReview, order: Order, context: Context) -> ReviewRequested:
     """Sends a request for a review under a new id."""
     if order.status not in REVIEWABLE:
@@ -35,7 +35,7 @@ def request_review(command: RequestReview, order: Order, context: Context) -> Re
     return ReviewRequested(order=order.id, customer=order.customer, review=context.new_id())
 
 
-@app.command("POST /orders/{order}/reviews/{review}")
+@app.command("POST /orders/{order}/reviews/{review}", rejects=["unknown-review", "already-answered", "bad-score"])
 def answer_review(command: AnswerReview, order: Order) -> ReviewAnswered:
     """Takes the answer to a request that is open."""
     if command.review not in order.reviews:

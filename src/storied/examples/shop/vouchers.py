@@ -44,7 +44,7 @@ class IssueVoucher(Command):
     uses: int
 
 
-@app.command("POST /vouchers")
+@app.command("POST /vouchers", rejects=["voucher-exists", "bad-voucher"])
 def issue(command: IssueVoucher, voucher: Voucher) -> VoucherIssued:
     """Issues a voucher under a new code."""
     if voucher.uses:

@@ -5,14 +5,18 @@ Which problems each kind of request can meet is told here, by their types; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from storied.errors import AppendIdReused, Rejected
 from storied.services.describing.schemas import Schema
 from storied.services.web.problems import BY_CLASS, BY_CODE, MEDIA_TYPE, TYPE_PREFIX, Problem
 
 PROBLEMS = {problem.type: problem for problem in (*BY_CODE.values(), *BY_CLASS.values())}
+_REJECTED = BY_CLASS[Rejected]
+REJECTED = str(_REJECTED.status)
+"""The status of a rejection, as a description has it."""
 ANY = (
     *("bad-request", "bad-path", "bad-origin", "bad-host"),
     *("head-too-slow", "uri-too-long", "headers-too-large", "internal"),
@@ -33,9 +37,9 @@ _COMMAND = (
 MET: dict[str, tuple[str, ...]] = {
     "Command": (*_STORE, *_COMMAND.split()),
     "Document": (*_STORE, *_READ, *_VIEW, "too-many-streams"),
-    "List": (*_STORE, *_READ, *_VIEW, "not-indexed", "too-many-streams"),
-    "History": (*_STORE, *_READ, *_VIEW, "no-history"),
-    "Query": (*_STORE, *_READ, *_VIEW, "not-indexed", "not-acceptable"),
+    "List": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", "too-many-streams"),
+    "History": (*_STORE, *_READ, *_VIEW, "no-history", "not-acceptable"),
+    "Query": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", "not-acceptable"),
     "Open": (),
 }
 """What each kind of request may meet beside that. No described method is one that the path does not take."""
@@ -90,6 +94,7 @@ HEADERS: dict[str, dict[str, Any]] = {
 
 _TEXT: Schema = {"type": "string"}
 _PLACE: Schema = {
+    "title": "ProblemPlace",
     "type": "object",
     "properties": {
         "detail": _TEXT,
@@ -100,6 +105,7 @@ _PLACE: Schema = {
     "required": ["detail"],
 }
 _BETWEEN: Schema = {
+    "title": "ProblemEvent",
     "type": "object",
     "properties": {"position": _POSITION, "type": _TEXT, "actor": {"type": ["string", "null"]}},
     "required": ["position", "type", "actor"],
@@ -182,17 +188,31 @@ def header(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def problem_responses(kind: str, *, secured: bool, limited: bool) -> dict[str, dict[str, Any]]:
-    """The responses with problems that requests of the kind may get, by status."""
+def problem_responses(
+    kind: str, *, secured: bool, limited: bool, rejects: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The responses with problems that requests of the kind may get, by status.
+
+    *rejects* are the codes of a command's rejections, each with a sentence; None where they are not known.
+    """
     met = [*ANY, *MET[kind], *(SECURED if secured else ()), *(LIMITED if limited else ())]
     by_status: dict[int, list[Problem]] = {}
     for name in met:
-        by_status.setdefault(PROBLEMS[name].status, []).append(PROBLEMS[name])
-    return {str(status): problem_response(status, found) for status, found in sorted(by_status.items())}
+        if name != _REJECTED.type or rejects is None or rejects:
+            by_status.setdefault(PROBLEMS[name].status, []).append(PROBLEMS[name])
+    return {
+        str(status): problem_response(status, found, rejects if status == _REJECTED.status else None)
+        for status, found in sorted(by_status.items())
+    }
 
 
-def problem_response(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
-    """The response of a status, with the problems that have it."""
+def problem_response(
+    status: int, problems: Iterable[Problem], rejects: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The response of a status, with the problems that have it; where *rejects* are known, with each code there is.
+
+    Its schema tells what these problems have beside what all have.
+    """
     found = sorted(problems, key=lambda problem: problem.type)
     more = header("X-Request-Id")
     if any(problem.retry_after is not None for problem in found) or status == 429:
@@ -203,17 +223,36 @@ def problem_response(status: int, problems: Iterable[Problem]) -> dict[str, Any]
         more |= header("Idempotency-Key")
     lines = [f"- `{problem.type}`: {problem.title}." for problem in found]
     kinds = ", ".join(f"`{problem.type}`" for problem in found)
-    told = {"type": {"enum": [TYPE_PREFIX + problem.type for problem in found]}, "status": {"const": status}}
+    types = [TYPE_PREFIX + problem.type for problem in found]
+    told: Schema = {
+        "type": {"type": "string", "enum": types},
+        "status": {"type": "integer", "enum": [status]},  # which generators can merge with a number, and no const
+    }
+    examples = {problem.type: {"value": example_of(problem)} for problem in found}
+    if rejects is not None:
+        others = {name: one for name, one in examples.items() if name != _REJECTED.type}
+        examples = {code: rejection_example(code, sentence) for code, sentence in rejects.items()} | others
+        told["code"] = {
+            "type": "string",
+            "enum": list(dict.fromkeys(one["value"]["code"] for one in examples.values())),
+        }
+        lines += ["", "The rules refuse by these codes:", ""] if rejects else []
+        lines += [f"- `{code}`: {sentence.rstrip('.')}." for code, sentence in rejects.items()]
     return {
         "description": "\n".join([f"{HTTPStatus(status).phrase}: {kinds}.", "", *lines]),
         "headers": more,
         "content": {
             MEDIA_TYPE: {
-                "schema": {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": told}]},
-                "examples": {problem.type: {"value": example_of(problem)} for problem in found},
+                "schema": {"type": "object", "properties": told},
+                "examples": examples,
             }
         },
     }
+
+
+def rejection_example(code: str, sentence: str) -> dict[str, Any]:
+    """What a client is told of a rejection by this code."""
+    return {"summary": sentence, "value": example_of(_REJECTED) | {"detail": sentence, "code": code}}
 
 
 def example_of(problem: Problem) -> dict[str, Any]:
@@ -237,4 +276,6 @@ def example_of(problem: Problem) -> dict[str, Any]:
             shown |= {"view": "OrderPage", "wanted": 18, "position": 17}
         case "rejected":
             shown["code"] = "already-placed"
+        case "idempotency-key-reused":
+            shown["code"] = AppendIdReused.default_code
     return shown

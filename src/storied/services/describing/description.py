@@ -15,7 +15,7 @@ import msgspec
 
 from storied.app import App
 from storied.services.access.identity import unauthenticated
-from storied.services.describing.answers import HEADERS, PROBLEM_SCHEMA
+from storied.services.describing.answers import HEADERS
 from storied.services.describing.operations import Operations
 from storied.services.describing.page import SCRIPT, STYLE, page_of
 from storied.services.describing.parameters import SHARED
@@ -43,10 +43,10 @@ def describe(app: App, routes: Iterable[Route], settings: Settings, security: Se
         paths.setdefault(route.template.path, {})[route.template.method.lower()] = operations.of(route)
     tags = dict.fromkeys(one["tags"][0] for item in paths.values() for one in item.values())
     components = {
-        "schemas": {**operations.components, "Problem": PROBLEM_SCHEMA},
+        "schemas": dict(sorted(operations.components.items())),
         "responses": operations.responses,
-        "parameters": SHARED,
-        "headers": HEADERS,
+        "parameters": _used("parameters", SHARED, paths),
+        "headers": _used("headers", HEADERS, [paths, operations.responses]),
     }
     if security.schemes:
         components["securitySchemes"] = security.schemes
@@ -55,12 +55,19 @@ def describe(app: App, routes: Iterable[Route], settings: Settings, security: Se
         "info": {"title": app.name, "version": ""},
         "jsonSchemaDialect": DIALECT,
         "servers": [{"url": "/"}],
+        **({} if security.asks else {"security": []}),
         "tags": [{"name": name} for name in sorted(tags)],
         "paths": dict(sorted(paths.items())),
         "components": {kind: one for kind, one in components.items() if one},
     }
     document["info"] = {"title": app.name, "version": _version_of(document)}
     return document
+
+
+def _used(kind: str, components: dict[str, Any], within: Any) -> dict[str, Any]:
+    """The components that are referred to."""
+    text = msgspec.json.encode(within).decode()
+    return {name: one for name, one in components.items() if f'"#/components/{kind}/{name}"' in text}
 
 
 def _version_of(document: dict[str, Any]) -> str:

@@ -14,21 +14,30 @@ import msgspec
 
 from storied.app import App
 from storied.domain.access import HistoryOf
-from storied.domain.commands import Command
+from storied.domain.commands import Command, CommandHandler
 from storied.domain.views import View, view_spec
 from storied.projections.projector import Projector
 from storied.services.commanding.binding import header_of
 from storied.services.commanding.changes import Changed
 from storied.services.commanding.members import key_of_member
 from storied.services.describing import parameters
-from storied.services.describing.answers import HEADERS, OPEN, OPERATIONS, header, problem_responses
+from storied.services.describing.answers import (
+    HEADERS,
+    OPEN,
+    OPERATIONS,
+    PROBLEM_SCHEMA,
+    REJECTED,
+    header,
+    problem_responses,
+)
 from storied.services.describing.examples import NONE, Examples
 from storied.services.describing.parameters import Parameter
-from storied.services.describing.schemas import PREFIX, Schema, Schemas, describable
+from storied.services.describing.schemas import PREFIX, Schema, Schemas, describable, free_name
 from storied.services.describing.security import Security
 from storied.services.health import Ready
 from storied.services.querying.history import Entry
 from storied.services.settings import Settings
+from storied.services.web.problems import MEDIA_TYPE
 from storied.services.web.routing import Route
 
 Operation = dict[str, Any]
@@ -58,6 +67,8 @@ class Operations:
         self._bodies = {one: self._schemas.sent(one)["$ref"].removeprefix(PREFIX) for one in commands}
         bodies = set(self._bodies.values())
         self.components = {name: one for name, one in self._schemas.components.items() if name not in bodies}
+        self._taken = frozenset(self._schemas.components)
+        self._problem = self._named("Problem", PROBLEM_SCHEMA)
         self.responses: dict[str, Any] = {}
         self._ids: set[str] = set()
 
@@ -76,9 +87,11 @@ class Operations:
     def _command(self, route: Route, command: type[Command]) -> Operation:
         body, given = self._command_parts(route, command)
         kept = [parameters.header(name, "Kept with the events.") for name in sorted(self.settings.kept_headers)]
-        docs = [self.app.handlers[command].function.__doc__, command.__doc__]
-        given += [*kept, *parameters.shared(*parameters.COMMAND)]
-        operation = self._operation(route, "Command", lower_first(command.__name__), docs, given)
+        handler = self.app.handlers[command]
+        docs = [handler.function.__doc__, command.__doc__]
+        rests = any(one.kind in ("entity", "entities") for one in handler.parameters)
+        given += [*kept, *parameters.shared(*(one for one in parameters.COMMAND if rests or one != "If-Match"))]
+        operation = self._operation(route, "Command", lower_first(command.__name__), docs, given, handler)
         if body["properties"]:
             schema = {"$ref": PREFIX + self._bodies[command]}
             if self.components.setdefault(self._bodies[command], body) != body:
@@ -114,18 +127,22 @@ class Operations:
         return body | ({"required": required} if required else {}), given
 
     def _document(self, route: Route, view: type[View]) -> Operation:
-        given = [*self._in_path(route, view), *parameters.shared("At", "Last-Event-ID", *parameters.READ)]
+        given = [*self._in_path(route, view), *parameters.shared("AtOrLive", "Last-Event-ID", *parameters.READ)]
         docs = [view.__doc__ or f"Shows one {view.__name__}."]
         operation = self._operation(route, "Document", f"get{view.__name__}", docs, given)
         schema = self._schemas.received(view)
         return with_answers(operation, self._read("The document.", schema, "Storied-Parked", live="document"))
 
     def _list(self, route: Route, view: type[View]) -> Operation:
-        filters = parameters.of_list(Projector(view_spec(view)), self.settings.page_limit, route.template.parameters)
-        shared = parameters.shared("Cursor", "At", "Last-Event-ID", *parameters.READ)
+        projector, inside = Projector(view_spec(view)), route.template.parameters
+        filters = parameters.of_list(projector, self.settings.page_limit, inside)
+        shared = parameters.shared("Cursor", "AtOrLive", "Last-Event-ID", *parameters.READ)
         docs = [f"Lists {view.__name__} documents.", view.__doc__]
         given = [*self._in_path(route, view), *filters, *shared]
         operation = self._operation(route, "List", f"list{view.__name__}", docs, given)
+        dependencies = parameters.dependencies_of_list(projector, inside)
+        if dependencies:
+            operation["x-dependencies"] = dependencies
         schema = {"type": "array", "items": self._schemas.received(view)}
         return with_answers(operation, self._read("The documents.", schema, "Link", live="list`, `document"))
 
@@ -147,7 +164,7 @@ class Operations:
 
     def _query(self, route: Route, subject: Any) -> Operation:
         query, inside = self.app.queries[subject], route.template.parameters
-        given = parameters.in_path(inside, {one.name: one.type for one in query.parameters})
+        given = parameters.in_path_of_query(query, inside)
         given += [*parameters.of_query(query, inside), *parameters.shared(*parameters.READ)]
         operation = self._operation(route, "Query", subject.__name__, [subject.__doc__], given)
         return with_answers(operation, self._read("The answer.", self._schemas.received(self._returns[subject])))
@@ -162,7 +179,13 @@ class Operations:
         return with_answers(operation, answered)
 
     def _operation(
-        self, route: Route, kind: str, name: str, docs: Iterable[str | None], given: list[Parameter]
+        self,
+        route: Route,
+        kind: str,
+        name: str,
+        docs: Iterable[str | None],
+        given: list[Parameter],
+        handler: CommandHandler | None = None,
     ) -> Operation:
         """An operation with the answers that every request of its kind may get."""
         texts = [inspect.cleandoc(text).strip() for text in docs if text and text.strip()]
@@ -181,10 +204,24 @@ class Operations:
             operation["security"] = self.security.of(route)
         limited = self.settings.rate > 0 and not route.open
         secured = self.security.asks or route.template.path == "/metrics"  # which is for operators, whoever asks
-        for status, response in problem_responses(kind, secured=secured, limited=limited).items():
-            self.responses[f"{kind}{status}"] = response
-            operation["responses"][status] = {"$ref": f"#/components/responses/{kind}{status}"}
+        rejects = None if handler is None else handler.rejects
+        for status, response in problem_responses(kind, secured=secured, limited=limited, rejects=rejects).items():
+            own = handler.command.__name__ if handler and rejects is not None and status == REJECTED else ""
+            operation["responses"][status] = self._refused(own or kind, status, response)
         return operation
+
+    def _refused(self, about: str, status: str, response: Schema) -> Schema:
+        """A reference to the response with problems, and in it one to its schema; itself where its name is taken."""
+        content = response["content"][MEDIA_TYPE]
+        content["schema"] = self._named(f"{about}Problem{status}", {"allOf": [self._problem, content["schema"]]})
+        kept = self.responses.setdefault(f"{about}{status}", response)
+        return {"$ref": f"#/components/responses/{about}{status}"} if kept == response else response
+
+    def _named(self, name: str, schema: Schema) -> Schema:
+        """A reference to the schema under this name, or a longer one where the app has it; itself if it is another."""
+        name = free_name(name, self._taken)
+        kept = self.components.setdefault(name, schema)
+        return {"$ref": PREFIX + name} if kept == schema else schema
 
     def _id(self, name: str, route: Route) -> str:
         """The name, made longer by the route where another operation has it: a client's code is named after it."""

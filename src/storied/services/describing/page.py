@@ -87,6 +87,8 @@ class _Page:
             yield "</section>\n"
         yield "<section>\n<h2>Schemas</h2>\n"
         for name, schema in self._components["schemas"].items():
+            if _is_narrower(schema):  # one of problems, which their answer shows
+                continue
             yield f'<section class="schema" id="{_anchor(name)}">\n<h3>{escape(name)}</h3>\n'
             yield f"{prose(schema.get('description', ''))}{self._fields(schema)}</section>\n"
         yield "</section>\n</main>\n</div>\n</body>\n</html>\n"
@@ -161,6 +163,8 @@ class _Page:
             return "anything"
         if "$ref" in schema:
             name = schema["$ref"].removeprefix(PREFIX)
+            if _is_narrower(self._components["schemas"][name]):
+                return self._type(self._components["schemas"][name])
             return f'<a href="#{_anchor(name)}">{escape(name)}</a>'
         if "const" in schema or "enum" in schema:
             values = schema.get("enum", [schema.get("const")])
@@ -262,6 +266,11 @@ def _limits(schema: Schema) -> str:
 
 def _credentials(security: Iterable[Mapping[str, Any]]) -> str:
     return " or ".join(" and ".join(f"<code>{escape(name)}</code>" for name in one) or "none" for one in security)
+
+
+def _is_narrower(schema: Schema) -> bool:
+    """Whether it is another schema with less allowed."""
+    return "allOf" in schema and "properties" not in schema
 
 
 def _is_asked(one: Mapping[str, Any], place: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import typing
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -14,6 +13,7 @@ from storied.domain.queries import QueryFunction
 from storied.projections.projector import Projector
 from storied.services.describing.schemas import Schema, inlined, text_schema
 from storied.services.querying.listing import BOUNDS, LIMIT, OWN
+from storied.services.web.spelling import is_marked, several_of
 
 Parameter = dict[str, Any]
 _LEGIBLE = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
@@ -75,7 +75,8 @@ SHARED: dict[str, Parameter] = {
     ),
     "If-Match": header(
         "If-Match",
-        "A position, in quotes: the command is stored only if nothing that it rests on has happened after it.",
+        "A position, in quotes: the command is stored only if nothing that it rests on has happened after it. One that "
+        "rests on nothing, with these values, is refused.",
         POSITION,
     ),
     "PreferViews": header(
@@ -91,7 +92,8 @@ SHARED: dict[str, Parameter] = {
     ),
     "Storied-After": header(
         "Storied-After",
-        "A position that the caller has seen or written: the answer shows at least that. What Storied-Position told.",
+        "A position that the caller has seen or written: the answer shows at least that. What Storied-Position told. "
+        "With `at`, which is of the past, it does not matter.",
         {"type": "string", "pattern": "^[0-9]{1,18}(;[ \\t]*log=[0-9A-Za-z-]{1,64})?$", "examples": ["17"]},
     ),
     "If-None-Match": header(
@@ -105,7 +107,19 @@ SHARED: dict[str, Parameter] = {
         {"type": "string", "examples": ["17"]},
     ),
     "At": parameter("query", "at", "Answers from the past: a position, a time, a day, or `occurred:` and a time.", AT),
-    "Cursor": parameter("query", "cursor", "Where to go on: what the Link header told.", {"type": "string"}),
+    "AtOrLive": parameter(
+        "query",
+        "at",
+        "Answers from the past: a position, a time, a day, or `occurred:` and a time. Not with `text/event-stream`.",
+        AT,
+    ),
+    "Cursor": parameter(
+        "query",
+        "cursor",
+        "Where to go on: what the Link header told. Goes with the filters and the `sort` of the page it came from, and "
+        "not with `text/event-stream`.",
+        {"type": "string"},
+    ),
     "CursorOfHistory": parameter(
         "query",
         "cursor",
@@ -133,28 +147,40 @@ def of_list(projector: Projector, most: int, in_path: Collection[str]) -> list[P
     """The order and the size of a list, and the filters by each indexed field that its path does not give."""
     columns = [field for field in projector.table.columns if field != projector.spec.key]
     hints: Mapping[str, Any] = projector.spec.hints()
-    orders = [f"{sign}{field}" for field in [projector.spec.key, *columns] for sign in ("", "-")]
-    found = [
-        parameter(
-            "query",
-            "sort",
-            "The field to sort by; with a minus, the largest first.",
-            {"type": "string", "enum": list(dict.fromkeys(orders))},
-        ),
-        limit(most),
-    ]
+    sorts: Schema = {"type": "string", **orders([projector.spec.key, *columns])}
+    found = [parameter("query", "sort", "The field to sort by; with a minus, the largest first.", sorts), limit(most)]
     for field in columns:
         if field in in_path:
             continue
         schema = text_schema(hints[field])
-        name = f"{field}.eq" if field in OWN else field
-        found.append(parameter("query", name, f"Only those whose {field} is this.", schema))
-        found += [
-            parameter("query", f"{field}.{bound}", f"Only those whose {field} is {_LEGIBLE[bound]} this.", schema)
-            for bound in BOUNDS
-        ]
-        found.append(parameter("query", f"{field}.null", f"Only those that have no {field}.", _TRUE))
+        name = named(field)
+        told = f"Only those whose {field} is this. Not with `{field}.null`, nor with a bound."
+        found.append(parameter("query", name, told, schema))
+        for bound in BOUNDS:
+            told = f"Only those whose {field} is {_LEGIBLE[bound]} this. Not with `{name}` or `{field}.null`."
+            found.append(parameter("query", f"{field}.{bound}", told, schema))
+        told = f"Only those that have no {field}. Not with `{name}`, nor with a bound."
+        found.append(parameter("query", f"{field}.null", told, _TRUE))
     return found
+
+
+def orders(fields: Iterable[str]) -> Schema:
+    """The orders by these fields, either way, with the names that a generator gives them: a minus is none."""
+    named = {f"{sign}{field}": f"{field}{way}".upper() for field in fields for sign, way in (("", ""), ("-", "_DESC"))}
+    names = list(named.values())
+    return {"enum": list(named)} | ({"x-enum-varnames": names} if len(set(names)) == len(names) else {})
+
+
+def dependencies_of_list(projector: Projector, in_path: Collection[str]) -> list[str]:
+    """Which filters of a list do not go together, in the words of the Inter-parameter Dependency Language (IDL4OAS)."""
+    fields = [field for field in projector.table.columns if field != projector.spec.key and field not in in_path]
+    bounds = {field: " OR ".join(f"{field}.{bound}" for bound in BOUNDS) for field in fields}
+    return [f"ZeroOrOne({named(field)}, {field}.null, ({bounds[field]}));" for field in fields]
+
+
+def named(field: str) -> str:
+    """The parameter that compares the field with a value."""
+    return f"{field}.eq" if field in OWN else field
 
 
 def of_query(query: QueryFunction, in_path: Iterable[str]) -> list[Parameter]:
@@ -164,23 +190,39 @@ def of_query(query: QueryFunction, in_path: Iterable[str]) -> list[Parameter]:
     for one in query.parameters:
         if one.name in in_path:
             continue
-        many = typing.get_origin(one.type) in (list, tuple, set, frozenset)
-        schema = text_schema(typing.get_args(one.type)[0] if many else one.type)
-        if many:
-            schema = {"type": "array", "items": schema}
+        schema = asked_schema(one.type)
+        many, description = several_of(one.type) is not None, schema.pop("description", "")
         default = signature.parameters[one.name].default
         if not one.required and default is not None and not many:
             with suppress(TypeError):  # of what cannot be written as JSON
                 schema = {**schema, "default": msgspec.to_builtins(default)}
-        found.append(parameter("query", one.name, "", schema, required=one.required))
+        found.append(parameter("query", one.name, description, schema, required=one.required))
     if "at" not in {one.name for one in query.parameters}:
         found += shared("At")
     return found
 
 
 def in_path(names: Iterable[str], hints: Mapping[str, Any]) -> list[Parameter]:
-    """The parameters in the path of a view or a query."""
+    """The parameters in the path of a view, whose documents are compared with them."""
     return [parameter("path", name, "", text_schema(hints[name])) for name in names]
+
+
+def in_path_of_query(query: QueryFunction, names: Iterable[str]) -> list[Parameter]:
+    """The parameters in the path of a query function."""
+    schemas = {one.name: asked_schema(one.type) for one in query.parameters}
+    return [parameter("path", name, schemas[name].pop("description", ""), schemas[name]) for name in names]
+
+
+def asked_schema(hint: Any) -> Schema:
+    """The schema of a parameter that is handed to a query function, with what `msgspec.Meta` says of it."""
+    several = several_of(hint)
+    schema = text_schema(hint) if several is None else {"type": "array", "items": asked_schema(several[1])}
+    if not is_marked(hint):
+        return schema
+    said = inlined(hint)
+    if "anyOf" in schema:  # a time may be a day
+        said.pop("format", None)
+    return {**said, **schema}
 
 
 def in_path_of_command(name: str, members: Schema, hint: Any) -> Parameter:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Union
 
@@ -49,6 +49,7 @@ class Schemas:
             different |= users
         self._names |= {name: f"{name}Input" for name in different}
         self._in = {self._names[name]: self._renamed(schema) for name, schema in inside.items()}
+        give_titles(self._out | self._in)
 
     @property
     def components(self) -> dict[str, Schema]:
@@ -116,6 +117,23 @@ def describable(hint: Any) -> Any:
     except (TypeError, NameError):
         return Any
     return hint
+
+
+def give_titles(components: dict[str, Schema]) -> None:
+    """Titles those that would be called like another by their own name: generators name classes after titles."""
+    found: set[str] = set()
+    for name, schema in components.items():
+        if "title" in schema:
+            if schema["title"] in found:
+                schema["title"] = name
+            found.add(schema["title"])
+
+
+def free_name(wanted: str, taken: Collection[str]) -> str:
+    """The name, or a longer one where it is taken."""
+    while wanted in taken:
+        wanted = f"Http{wanted}"
+    return wanted
 
 
 def changed(schema: Schema, change: Callable[[Schema], None]) -> Schema:
@@ -200,6 +218,9 @@ def _components(wanted: Sequence[Any], classes: dict[str, type]) -> tuple[list[S
         _complete(cls, components[name])
     for info, schema in zip(infos, found[: len(wanted)], strict=True):
         _mark_times(info, schema)
+    for node in (node for schema in (*found, *components.values()) for node in nodes(schema)):
+        if node.get("items") is False and node.get("maxItems") == len(node.get("prefixItems", ())):
+            del node["items"]  # which its length says already, and some generators cannot read
     return list(found[: len(wanted)]), components
 
 

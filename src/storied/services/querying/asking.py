@@ -19,7 +19,7 @@ from storied.services.querying.listing import indexed_value_in
 from storied.services.querying.live import sees
 from storied.services.service import Service
 from storied.services.settings import AFTER_HEADER, POSITION_HEADER
-from storied.services.web.accepting import wants_events
+from storied.services.web.accepting import takes_json, wants_events
 from storied.services.web.cookies import cookie_of, dropped_cookie, written_by
 from storied.services.web.http import Header, Request, Response
 from storied.store.documents import Shown
@@ -158,6 +158,12 @@ def absent(position: int | None = None) -> RequestRefused:
 def wants_stream(request: Request) -> bool:
     """Whether the client asks for server-sent events."""
     return wants_events(request.headers.get("accept"))
+
+
+def no_stream(request: Request, asked: str) -> None:
+    """Passes who takes JSON. Raises `RequestRefused` with code ``not-acceptable``."""
+    if wants_stream(request) and not takes_json(request.headers.get("accept")):
+        raise RequestRefused("not-acceptable", f"{asked} are not live. Ask for application/json.")
 
 
 def last_event(request: Request) -> int | None:

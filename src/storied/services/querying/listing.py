@@ -60,7 +60,7 @@ def listing(projector: Projector, pairs: Pairs, most: int) -> Listing:
         if operator in BOUNDS:
             bounds.setdefault(field, {})[operator] = indexed_value_in(name, hint, text)
         elif field in asked.where:
-            raise bad_parameter(name, f"{field} is given twice")
+            raise bad_parameter(name, f"of {field}, {field}.eq and {field}.null only one can be given")
         elif operator == "null":
             _check_true(name, text)
             asked.where[field] = None
@@ -132,6 +132,13 @@ def bad_parameter(name: str, detail: str) -> RequestRefused:
         f"The parameter {shown(name)} cannot be that: {detail}. Correct it.",
         data={"errors": [{"parameter": name[:200], "detail": detail}]},
     )
+
+
+def missing_parameter(name: str) -> RequestRefused:
+    """The refusal of a question without a parameter that it needs."""
+    detail = "it is missing"
+    data = {"errors": [{"parameter": name, "detail": detail}]}
+    return RequestRefused("bad-parameter", f"The parameter {shown(name)} is missing. Give it.", data=data)
 
 
 def number_in(name: str, text: str, least: int, most: int) -> int:

@@ -14,6 +14,7 @@ from storied.projections.reader import Reader
 from storied.projections.serving import Then
 from storied.projections.texts import Texts
 from storied.services.querying.asking import answer, last_event, no_past, stream_then, then_of, wants_stream
+from storied.services.querying.blaming import BAD_CURSOR, refused
 from storied.services.querying.listing import Listing, array_of, indexed_value_in, listing, next_link
 from storied.services.querying.live import STREAM_HEADERS, ListTelling, stream
 from storied.services.service import Service
@@ -40,7 +41,10 @@ class ListEndpoint:
         if wants_stream(request):
             return await self._stream(request, asked, visible)
         then, more = await then_of(request, self.service, asked.at)
-        page = await self.page(asked, visible, then)
+        try:
+            page = await self.page(asked, visible, then)
+        except InvalidQuery as error:
+            raise (refused("cursor", error) if error.code == BAD_CURSOR else error) from None
         if page.cursor is not None:
             more.append((b"link", next_link(request.query, page.cursor)))
         return answer(request, array_of(page.hits), page.position, *more)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import typing
 from typing import Any
+
+import msgspec
 
 from storied.app import App
 from storied.domain.queries import QueryFunction
 from storied.domain.times import At
-from storied.errors import RequestRefused
+from storied.errors import DefinitionError, InvalidQuery, NotIndexed
 from storied.projections.reader import Reader
-from storied.services.querying.asking import absent, answer, encoded, then_of, wants_stream
+from storied.services.querying.asking import absent, answer, encoded, no_stream, then_of
+from storied.services.querying.blaming import told
 from storied.services.querying.freshness import moment_in
-from storied.services.querying.listing import bad_parameter, once, unknown_parameter, value_in
+from storied.services.querying.listing import bad_parameter, missing_parameter, once, unknown_parameter, value_in
 from storied.services.service import Service
-from storied.services.web.accepting import takes_json
 from storied.services.web.http import Request, Response
 from storied.services.web.routing import Template
+from storied.services.web.spelling import is_marked, several_of
 
 
 class QuestionEndpoint:
@@ -25,19 +27,35 @@ class QuestionEndpoint:
     def __init__(self, service: Service[Reader], app: App, query: QueryFunction, template: Template) -> None:
         self.service, self.app, self.query, self.template = service, app, query, template
         self.types = {parameter.name: parameter.type for parameter in query.parameters}
+        self.marked = {name: kind for name, kind in self.types.items() if is_marked(kind)}
+        for name, kind in self.marked.items():
+            try:
+                msgspec.json.Decoder(kind)
+            except TypeError as error:
+                told = f"parameter {name} of query {query.name} cannot be asked for: {error}. Correct its msgspec.Meta."
+                raise DefinitionError(told) from None
 
     async def __call__(self, request: Request) -> Response:
         """What the function returns; None is what is not there. Raises what the table of problems has."""
         self.app.access.check(request.principal, self.query.function)
-        if wants_stream(request) and not takes_json(request.headers.get("accept")):
-            raise RequestRefused("not-acceptable", "Queries are not live. Ask for application/json.")
+        no_stream(request, "Queries")
         arguments, at = self._bound(request)
         then, more = await then_of(request, self.service, at)
         reader = self.service.opening.value.then(then)
-        result = await self.query.ask(reader, arguments)
+        result = await self._result(reader, arguments, at)
         if result is None:
             raise absent(reader.position)
         return answer(request, encoded(result), reader.position, *more)
+
+    async def _result(self, reader: Reader, arguments: dict[str, Any], at: At | None) -> Any:
+        """What the function returns. A question of its own that cannot be asked is the client's fault, or its own."""
+        try:
+            return await self.query.ask(reader, arguments)
+        except (InvalidQuery, NotIndexed) as error:
+            of_request = at is not None and isinstance(error, InvalidQuery) and error.value == at
+            if of_request or error not in reader.refused:
+                raise  # it speaks of the request already, or is the function's own word
+            raise told(error, self.query.name, arguments) from error
 
     def _bound(self, request: Request) -> tuple[dict[str, Any], At | None]:
         arguments: dict[str, Any] = {}
@@ -50,9 +68,10 @@ class QuestionEndpoint:
             if name in self.template.parameters or (kind is None and name != "at"):
                 known = [one for one in self.types if one not in self.template.parameters]
                 raise unknown_parameter(name, [*known, *(() if "at" in self.types else ("at",))])
-            if kind is not None and typing.get_origin(kind) in (list, tuple, set, frozenset):
-                inner = typing.get_args(kind)[0]
-                arguments[name] = typing.get_origin(kind)(value_in(name, inner, text) for text in several)
+            collection = several_of(kind)
+            if collection is not None:
+                collected, inner = collection
+                arguments[name] = collected(value_in(name, inner, text) for text in several)
                 continue
             [(_, text)] = once((name, text) for text in several).items()
             if kind is None:
@@ -63,5 +82,15 @@ class QuestionEndpoint:
             arguments[name] = value_in(name, self.types[name], text)
         for parameter in self.query.parameters:
             if parameter.required and parameter.name not in arguments:
-                raise bad_parameter(parameter.name, "it has to be given")
+                raise missing_parameter(parameter.name)
+        for name in self.marked.keys() & arguments.keys():
+            self._check_marked(name, arguments[name])
         return arguments, at
+
+    def _check_marked(self, name: str, value: Any) -> None:
+        """Passes what its `msgspec.Meta` allows. Raises `RequestRefused`."""
+        try:
+            msgspec.convert(value, self.marked[name])
+        except msgspec.ValidationError as error:
+            told = str(error)
+            raise bad_parameter(name, told[:1].lower() + told[1:]) from None

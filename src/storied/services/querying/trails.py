@@ -8,7 +8,7 @@ from storied.domain.views import View, view_spec
 from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
-from storied.services.querying.asking import absent, answer, check_key_of, encoded, fixed_in, then_of
+from storied.services.querying.asking import absent, answer, check_key_of, encoded, fixed_in, no_stream, then_of
 from storied.services.querying.freshness import moment_in
 from storied.services.querying.history import Histories, HistoryPage, Visible
 from storied.services.querying.listing import LIMIT, next_link, number_in, once, unknown_parameter
@@ -36,6 +36,7 @@ class HistoryEndpoint:
     async def __call__(self, request: Request) -> Response:
         """A page of the trail, the first event first. Raises what the table of problems has."""
         where = self.app.access.visible_history(request.principal, self.view)
+        no_stream(request, "Histories")
         key = check_key_of(request.path_params[self.key])
         limit, beyond, at = self._asked(request)
         visible = Visible(fixed_in(request, self.projector, self.fixed), where)

@@ -59,6 +59,7 @@ BY_CODE = {
         Problem(type="bad-origin", status=403, title="The page that sent this is not one of ours"),
         Problem(type="unknown-parameter", status=400, title="A parameter means nothing here"),
         Problem(type="bad-parameter", status=400, title="A parameter's value cannot be"),
+        Problem(type="bad-cursor", status=400, title="The cursor does not go on with this"),
         Problem(type="not-indexed", status=400, title="The view has no index for this"),
         Problem(type="no-history", status=400, title="The view has no history"),
         Problem(type="not-found", status=404, title="There is nothing here"),

@@ -35,7 +35,8 @@ def parse_template(text: str, methods: Sequence[str] = METHODS) -> Template:
     """The template that *text* writes out. Raises `DefinitionError` with what is wrong with it."""
     method, _, path = text.partition(" ")
     if method not in methods:
-        raise DefinitionError(f"route {text!r} does not begin with a method. Begin with one of {', '.join(methods)}.")
+        told = f"cannot begin with {method} here" if method in METHODS else "does not begin with a method"
+        raise DefinitionError(f"route {text!r} {told}. Begin with one of {', '.join(methods)}.")
     if not path.startswith("/") or path != path.strip():
         raise DefinitionError(f"route {text!r} has no path. Write it as in '{method} /orders/{{order}}'.")
     parts = tuple(path[1:].split("/")) if path != "/" else ()
@@ -98,6 +99,8 @@ class Router:
             else:
                 node = node.literal.setdefault(part, _Node())
         other = node.routes.get(template.method)
+        if other is not None and open:
+            raise DefinitionError(f"route {other.template.text!r} is the service's own. Choose another path.")
         if other is not None:
             raise DefinitionError(
                 f"routes {other.template.text!r} and {template.text!r} are the same to a client. Change one."

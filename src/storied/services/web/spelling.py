@@ -34,6 +34,23 @@ def value_of(text: str, wanted: Any) -> Any:
     return msgspec.convert(text, wanted) if isinstance(value, (datetime, timedelta)) else value
 
 
+def several_of(wanted: Any) -> tuple[Any, Any] | None:
+    """The collection that a type is, or None beside it, and the type of each value; None for a type of one value."""
+    origin = typing.get_origin(wanted)
+    arguments = [part for part in typing.get_args(wanted) if part is not types.NoneType]
+    if origin is typing.Annotated or (origin in (typing.Union, types.UnionType) and len(arguments) == 1):
+        return several_of(arguments[0])
+    return (origin, arguments[0]) if origin in (list, tuple, set, frozenset) else None
+
+
+def is_marked(wanted: Any) -> bool:
+    """Whether `msgspec.Meta` says more of the type's values, or of those in it."""
+    found = typing.get_origin(wanted) is typing.Annotated and any(
+        isinstance(m, msgspec.Meta) for m in wanted.__metadata__
+    )
+    return found or any(is_marked(part) for part in typing.get_args(wanted))
+
+
 def names_of(kinds: Iterable[Any]) -> str:
     """What texts of these types are, for who writes them."""
     return " or ".join(dict.fromkeys(_name(kind) for kind in kinds if kind is not types.NoneType))
