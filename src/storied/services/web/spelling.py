@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -28,9 +29,12 @@ _NAMES: tuple[tuple[type, str], ...] = (  # the first that fits
 def value_of(text: str, wanted: Any) -> Any:
     """The value of a type that the text spells, as JSON would have it in quotes or, for numbers and the like, without.
 
-    A number is no time and no duration, though it could be taken for one. Raises as `msgspec.convert` does.
+    A number is no time and no duration, though it could be taken for one, and it is finite: JSON has no other. Raises
+    as `msgspec.convert` does.
     """
     value = msgspec.convert(text, wanted, strict=False)
+    if isinstance(value, float) and not isfinite(value):
+        raise msgspec.ValidationError("Expected a finite number")
     return msgspec.convert(text, wanted) if isinstance(value, (datetime, timedelta)) else value
 
 
