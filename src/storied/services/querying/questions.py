@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 import typing
+from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from storied.app import App
 from storied.domain.queries import QueryFunction
 from storied.domain.times import At
-from storied.errors import RequestRefused
+from storied.errors import DefinitionError, RequestRefused
 from storied.projections.reader import Reader
 from storied.services.querying.asking import absent, answer, encoded, then_of, wants_stream
 from storied.services.querying.freshness import moment_in
@@ -37,7 +42,7 @@ class QuestionEndpoint:
         result = await self.query.ask(reader, arguments)
         if result is None:
             raise absent(reader.position)
-        return answer(request, encoded(result), reader.position, *more)
+        return answer(request, answered(self.query, result), reader.position, *more)
 
     def _bound(self, request: Request) -> tuple[dict[str, Any], At | None]:
         arguments: dict[str, Any] = {}
@@ -65,3 +70,24 @@ class QuestionEndpoint:
             if parameter.required and parameter.name not in arguments:
                 raise bad_parameter(parameter.name, "it has to be given")
         return arguments, at
+
+
+def answered(query: QueryFunction, result: Any) -> bytes:
+    """The result as JSON. Raises `DefinitionError` for what JSON cannot hold, which is the function's doing."""
+    try:
+        body = encoded(result)
+        if b"null" in body or b"NaN" in body or b"Infinity" in body:  # what is not finite may have become one of these
+            plain = msgspec.to_builtins(result, builtin_types=(Decimal,), str_keys=True)
+            json.dumps(plain, allow_nan=False, default=_finite)
+    except Exception as error:  # whatever it is, the request is not to blame
+        raise DefinitionError(
+            f"query {query.name} returned what JSON cannot hold: {error}. Return finite numbers, None for what is not "
+            "known, and types that msgspec encodes."
+        ) from error
+    return body
+
+
+def _finite(amount: Decimal) -> str:
+    if not math.isfinite(amount):
+        raise ValueError(f"{amount} is no number in JSON")
+    return str(amount)
