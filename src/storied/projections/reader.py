@@ -30,6 +30,11 @@ class Reader:
         self.texts, self._queries, self._then = texts, queries, then
         self.position: int | None = None
         """The least position of what was read so far; None when nothing was."""
+        self.parked: int | None = None
+        """The least position at which a document stopped that was asked for; None when each is as the log says.
+
+        Of several documents, it is known where a position was waited for.
+        """
 
     async def get(
         self, view: type[V], key: str, *, after: int | None = None, at: At | None = None, timeout: float | None = None
@@ -38,7 +43,7 @@ class Reader:
         check_key(key)
         await asyncio.sleep(0)  # whoever asks again and again lets others go on, and sees what they did
         found = await self.texts.document(view, key, self._when(after, at, timeout))
-        self._note(found.position)
+        self._note(found.position, *(() if found.held is None else (found.held,)))
         return None if found.document is None else self.texts.decoded(view, found.document)
 
     async def find(
@@ -57,7 +62,7 @@ class Reader:
         page = await self.texts.page(
             view, criteria, order_by=order_by, limit=limit, cursor=cursor, then=self._when(None, at, None)
         )
-        self._note(page.position)
+        self._note(page.position, *(one.position for one in page.parked))
         decoded = [self.texts.decoded(view, hit.document) for hit in page.hits]
         return Found(decoded, page.cursor, page.position, tuple(one.key for one in page.parked))
 
@@ -72,9 +77,9 @@ class Reader:
     ) -> dict[Any, int]:
         """How many documents there are; as `OpenApp.count`."""
         then = self._when(None, at, None)
-        counts, position = await self.texts.count(view, {**(where or {}), **fields}, by=by, then=then)
-        self._note(position)
-        return counts
+        found = await self.texts.count(view, {**(where or {}), **fields}, by=by, then=then)
+        self._note(found.position, *(one.position for one in found.parked))
+        return found.counts
 
     async def ask(self, query: Callable[..., Any], /, **arguments: Any) -> Any:
         """What the query function answers. Raises `DefinitionError` for one that is not registered with the app."""
@@ -87,8 +92,9 @@ class Reader:
         """A reader of the same views as of then."""
         return Reader(self.texts, self._queries, then)
 
-    def _note(self, position: int) -> None:
+    def _note(self, position: int, *held: int) -> None:
         self.position = position if self.position is None else min(self.position, position)
+        self.parked = min(held if self.parked is None else (self.parked, *held), default=None)
 
     def _when(self, after: int | None, at: At | None, timeout: float | None) -> Then:
         given = self._then

@@ -18,6 +18,7 @@ from storied.domain.commands import Command
 from storied.domain.ids import new_id
 from storied.errors import Conflict, InvalidQuery, Outdated, RequestRefused, StoreError, UnknownOutcome
 from storied.opened import OpenApp
+from storied.projections.parking import Written
 from storied.services.commanding.awaiting import wait_for_views
 from storied.services.commanding.binding import Binding
 from storied.services.commanding.changes import Changed, Told
@@ -117,7 +118,8 @@ class CommandEndpoint:
         if wanted is not None:
             self.service.release()
             types, limit = {event.type for event in events}, self.service.settings.wait_limit
-            applied = await wait_for_views(shop, self.app.views, receipt.position, types, wanted, limit)
+            written = self._written(command, receipt)
+            applied = await wait_for_views(shop, self.app.views, written, types, wanted, limit)
             if applied is not None:
                 headers.append((b"preference-applied", applied.encode()))
         body = _encoder.encode(Changed(receipt.position, receipt.count, events))
@@ -138,6 +140,14 @@ class CommandEndpoint:
             seen=seen,
             fresh=fresh,
         )
+
+    def _written(self, command: Command, receipt: Receipt) -> Written:
+        """What was written; where nothing had to change, the documents of what that was decided about."""
+        if receipt.count:
+            return Written(receipt.first - 1, receipt.position)
+        boundary = self.app.handlers[type(command)].boundary(command)
+        keys = frozenset(loaded.entity_id for loaded in boundary if loaded.entity_id is not None)
+        return Written(receipt.position, receipt.position, keys)
 
     def _headers(self, command: Command, request: Request, receipt: Receipt) -> list[Header]:
         position = b"%d" % receipt.position

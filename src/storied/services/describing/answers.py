@@ -61,7 +61,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Preference-Applied": {
-        "description": "What `Prefer: wait` came to; `late` names the views that were not there in time.",
+        "description": "What `Prefer: wait` came to; `late` and `parked` name the views that do not show it.",
         "schema": {"type": "string", "examples": ['wait=5; views="OrderPage"']},
     },
     "Set-Cookie": {
@@ -69,7 +69,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Storied-Parked": {
-        "description": "The document is held back: it has not taken the event at this position.",
+        "description": "The document, or one that may belong here, is held back: it has not taken this event.",
         "schema": {"type": "string"},
     },
     "X-Request-Id": {

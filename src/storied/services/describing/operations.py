@@ -127,7 +127,9 @@ class Operations:
         given = [*self._in_path(route, view), *filters, *shared]
         operation = self._operation(route, "List", f"list{view.__name__}", docs, given)
         schema = {"type": "array", "items": self._schemas.received(view)}
-        return with_answers(operation, self._read("The documents.", schema, "Link", live="list`, `document"))
+        return with_answers(
+            operation, self._read("The documents.", schema, "Link", "Storied-Parked", live="list`, `document")
+        )
 
     def _history(self, route: Route, view: type[View]) -> Operation:
         docs = [f"Tells the history of one {view.__name__}: what changed, when, by whom, and why."]
@@ -150,7 +152,8 @@ class Operations:
         given = parameters.in_path(inside, {one.name: one.type for one in query.parameters})
         given += [*parameters.of_query(query, inside), *parameters.shared(*parameters.READ)]
         operation = self._operation(route, "Query", subject.__name__, [subject.__doc__], given)
-        return with_answers(operation, self._read("The answer.", self._schemas.received(self._returns[subject])))
+        schema = self._schemas.received(self._returns[subject])
+        return with_answers(operation, self._read("The answer.", schema, "Storied-Parked"))
 
     def _open(self, route: Route) -> Operation:
         """What operators ask, and what describes the service."""

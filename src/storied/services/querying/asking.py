@@ -144,6 +144,11 @@ def answer(request: Request, body: bytes, position: int | None, *more: Header) -
     return Response(200, body, [JSON, *headers])
 
 
+def parked_at(position: int) -> Header:
+    """The header that says at which event a document stopped: it, or an answer that it belongs to, is not whole."""
+    return b"storied-parked", b"%d" % position
+
+
 def encoded(value: Any) -> bytes:
     """The value as JSON."""
     return msgspec.json.encode(value)

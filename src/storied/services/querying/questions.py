@@ -15,7 +15,7 @@ from storied.domain.queries import QueryFunction
 from storied.domain.times import At
 from storied.errors import DefinitionError, RequestRefused
 from storied.projections.reader import Reader
-from storied.services.querying.asking import absent, answer, encoded, then_of, wants_stream
+from storied.services.querying.asking import absent, answer, encoded, parked_at, then_of, wants_stream
 from storied.services.querying.freshness import moment_in
 from storied.services.querying.listing import bad_parameter, once, unknown_parameter, value_in
 from storied.services.service import Service
@@ -42,6 +42,8 @@ class QuestionEndpoint:
         result = await self.query.ask(reader, arguments)
         if result is None:
             raise absent(reader.position)
+        if reader.parked is not None:
+            more.append(parked_at(reader.parked))
         return answer(request, answered(self.query, result), reader.position, *more)
 
     def _bound(self, request: Request) -> tuple[dict[str, Any], At | None]:
