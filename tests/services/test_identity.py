@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -125,6 +126,29 @@ async def test_a_credential_that_nobody_knows_is_refused(header: str) -> None:
         await identify(ApiKeys([KEPT]), {header: "Whatever it is"})
     assert denied.value.code == "unauthenticated"
     assert await identify(ApiKeys([KEPT]), {}) is None
+
+
+@pytest.mark.parametrize("other", [SECRET, new_key("ben")[0], "Whatever"], ids=["same", "other", "none"])
+async def test_a_request_shows_one_credential(other: str) -> None:
+    """With two, in whatever order they are looked at, it could be taken for another's; also when they are the same."""
+    for one, two in ((SECRET, other), (other, SECRET)):
+        with pytest.raises(AccessDenied, match="x-api-key and authorization") as denied:
+            await identify(ApiKeys([KEPT]), {"authorization": f"Bearer {one}", "x-api-key": two})
+        assert denied.value.code == "unauthenticated"
+
+
+class Tickets(Names):
+    """Believes a header, and says in which one it looks."""
+
+    schemes: ClassVar[dict[str, Any]] = {"ticket": {"type": "apiKey", "in": "header", "name": "X-Ticket"}}
+
+
+async def test_only_what_is_looked_at_is_a_credential() -> None:
+    """What a proxy adds for itself makes nobody somebody; what several verifiers look at is one too many."""
+    headers = {"x-ticket": "anna", "authorization": f"Bearer {SECRET}"}
+    assert await identify(Tickets("x-ticket"), headers) == Principal("anna")
+    with pytest.raises(AccessDenied, match="x-ticket and authorization"):
+        await identify(Verifiers([Tickets("x-ticket"), ApiKeys([KEPT])]), headers)
 
 
 async def test_without_a_verifier_everybody_is_anonymous() -> None:

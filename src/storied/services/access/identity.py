@@ -118,13 +118,29 @@ def schemes_of(verifier: Verifier) -> Mapping[str, Any]:
     return schemes
 
 
+def credential_headers(verifier: Verifier) -> list[str]:
+    """The headers, in lower case, in which the verifier finds credentials, as far as its schemes tell."""
+    names: dict[str, None] = {}
+    for scheme in schemes_of(verifier).values():
+        match scheme:
+            case {"type": "apiKey", "in": "header", "name": str(name)}:
+                names[name.lower()] = None
+            case {"type": "http" | "oauth2" | "openIdConnect"}:
+                names["authorization"] = None
+    return list(names)
+
+
 async def identify(verifier: Verifier | None, headers: CredentialHeaders) -> Principal | None:
     """The principal behind the headers; None when they show no credential, or nobody verifies any.
 
-    Raises `AccessDenied` for a credential that does not hold, or that none of the verifiers knows.
+    Raises `AccessDenied` for a credential that does not hold, or that none of the verifiers knows, and for two of them:
+    nobody could say whose request it is (RFC 6750, section 2).
     """
     if verifier is None:
         return None
+    shown = [name for name in credential_headers(verifier) if headers.get(name) is not None]
+    if len(shown) > 1:
+        raise unauthenticated(f"The request shows several credentials, in the headers {' and '.join(shown)}")
     principal = await verifier.verify(headers)
     if principal is None:
         if headers.get("authorization") is not None or headers.get("x-api-key") is not None:
