@@ -111,3 +111,39 @@ async def test_a_bad_head_behind_a_request_does_not_take_its_answer() -> None:
     async with serving() as (client, _):
         answer = await answered(client, good + b"HELLO\r\n\r\n")
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200"]
+
+
+ABSOLUTE = {
+    "another's, as the header says ours": (b"http://evil.example/livez", HOST, 421),
+    "another's without a path": (b"http://evil.example", HOST, 421),
+    "another's with ours in it": (b"http://127.0.0.1@evil.example/livez", HOST, 421),
+    "ours behind somebody": (b"http://evil@127.0.0.1/livez", HOST, 421),
+    "nobody's": (b"http:///livez", HOST, 421),
+    "ours": (b"http://127.0.0.1/livez?", HOST, 200),
+    "ours on a port": (b"HTTP://LOCALHOST:8000/livez", HOST, 200),
+    "ours without a path": (b"http://[::1]?x", HOST, 404),
+    "ours, as the header says another's": (b"http://127.0.0.1/livez", b"Host: evil.example\r\n", 200),
+    "ours without a header": (b"http://127.0.0.1/livez", b"", 421),
+    "ours with two headers": (b"http://127.0.0.1/livez", HOST + HOST, 421),
+}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("name", ABSOLUTE)
+async def test_the_host_in_a_target_is_the_one_that_counts(name: str) -> None:
+    """Whatever the header says, which has to be there, once, all the same (RFC 9112, section 3.2.2)."""
+    target, headers, status = ABSOLUTE[name]
+    async with serving() as (client, _):
+        answer = await answered(client, b"GET " + target + b" HTTP/1.1\r\nConnection: close\r\n" + headers + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+
+@pytest.mark.timeout(30)
+async def test_the_host_in_a_target_is_the_one_that_an_origin_is_held_against() -> None:
+    """A page of the header's host is a page of another."""
+    head = (
+        b"GET http://127.0.0.1:1/livez HTTP/1.1\r\nConnection: close\r\nHost: localhost:2\r\nOrigin: http://%b\r\n\r\n"
+    )
+    async with serving() as (client, _):
+        for origin, status in ((b"127.0.0.1:1", 200), (b"localhost:2", 403)):
+            assert (await answered(client, head % origin)).startswith(b"HTTP/1.1 %d " % status)

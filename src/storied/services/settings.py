@@ -19,7 +19,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     verifier: Verifier | None = None
     """Finds out who asks; without one, the app's."""
     hosts: tuple[str, ...] = LOOPBACK
-    """What may stand in `Host`, on any port; ``*.shop.example`` stands for each name below it, and ``*`` for all."""
+    """What may stand in `Host`, or in an absolute target, which goes before it, on any port.
+
+    ``*.shop.example`` stands for each name below it, and ``*`` for all.
+    """
     origins: tuple[str, ...] = ()
     """The origins, such as ``https://shop.example``, whose pages may send requests beside the service's own."""
     body_limit: int = 1024 * 1024

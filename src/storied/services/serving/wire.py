@@ -2,13 +2,15 @@
 
 Without these, who sends a header that never ends fills the memory, and who sends it a byte a minute holds a connection
 for ever: nothing of either reaches an application that could refuse it. Fields behind a chunked body (trailers) are
-dropped, whatever they are called: they come after the request was taken for what its head says. What is refused here
-is told, named and counted as any other refusal. Needs the extra ``services``.
+dropped, whatever they are called: they come after the request was taken for what its head says. The host in a target
+goes before the header. What is refused here is told, named and counted as any other refusal. Needs the extra
+``services``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -16,9 +18,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from storied.errors import RequestRefused
 from storied.services.gate import Gate
 from storied.services.serving.lingering import Lingering
-from storied.services.web.http import REFUSED, Message, Request
+from storied.services.web.http import REFUSED, Header, Message, Request
 from storied.services.web.problems import problem_response
 
+_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 _ROOM = 4096
 """What a head holds beside its target and headers: the method, the version, the spaces, colons and line ends."""
 LEFTOVER_BODIES = 4
@@ -88,6 +91,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; the parser tells trailers as it tells headers, so these go where nobody looks."""
+        if not self.url.startswith(b"/"):
+            self.url = origin_form(self.url, self.headers)
         super().on_headers_complete()  # which refuses some heads, and then the head has not ended
         self._in_head, self._head, self._beside = False, 0, 0
         self._stop_waiting()
@@ -203,6 +208,20 @@ class Connection(HttpToolsProtocol):
         lines = [b"%b: %b\r\n" % field for field in fields]
         self.transport.write(b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]))
         self.gate.finish(request, answer.status, 0.0, error)
+
+
+def origin_form(target: bytes, headers: list[Header]) -> bytes:
+    """The path and query of a target; the host in it takes the place of the one in the headers (RFC 9112, 3.2.2).
+
+    Headers without a host, or with several, are left as they are: they are refused for that.
+    """
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None:
+        return target
+    places = [at for at, (name, _) in enumerate(headers) if name == b"host"]
+    if len(places) == 1:
+        headers[places[0]] = (b"host", found["authority"])
+    return found["rest"] if found["rest"].startswith(b"/") else b"/" + found["rest"]
 
 
 async def _nothing() -> Message:
