@@ -41,6 +41,12 @@ REFUSED = {
         ("other", ""),
     ),
     "a head that stops": (b"GET / HTTP/1.1\r\n" + NAMED + b"X: a", "head-too-slow", "mine", ("other", "")),
+    "a coding that nobody undoes": (
+        CHUNKED.replace(b"chunked", b"gzip, chunked") + b"0\r\n\r\n",
+        "not-implemented",
+        "mine",
+        ("other", ""),
+    ),
     "a chunk that is none": (CHUNKED + b"ZZ\r\n", "bad-request", "mine", ("POST", "/accounts")),
     "trailers without end": (
         CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X: a\r\n" * 200_000,
@@ -111,6 +117,35 @@ async def test_a_bad_head_behind_a_request_does_not_take_its_answer() -> None:
     async with serving() as (client, _):
         answer = await answered(client, good + b"HELLO\r\n\r\n")
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200"]
+
+
+CODINGS = {
+    "in chunks": (b"HTTP/1.1", b"chunked", 200),
+    "in chunks, by another case": (b"HTTP/1.1", b" Chunked", 200),
+    "in another coding, and chunks": (b"HTTP/1.1", b"gzip, chunked", 501),
+    "in two lines": (b"HTTP/1.1", b"x-own\r\nTransfer-Encoding: chunked", 501),
+    "in nothing, and chunks": (b"HTTP/1.1", b",chunked", 501),
+    "in another coding": (b"HTTP/1.1", b"gzip", 400),
+    "in none by its name": (b"HTTP/1.1", b"identity", 400),
+    "in what looks like chunks": (b"HTTP/1.1", b"xchunked", 400),
+    "in chunks, and another coding": (b"HTTP/1.1", b"chunked, gzip", 400),
+    "in chunks of chunks": (b"HTTP/1.1", b"chunked, chunked", 400),
+    "in chunks, over the old protocol": (b"HTTP/1.0", b"chunked", 400),
+}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("name", CODINGS)
+async def test_a_body_comes_in_chunks_or_with_its_length(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """In any other coding it is refused, nothing is done, and the connection ends; the server is not to blame."""
+    version, coding, status = CODINGS[name]
+    head = b"DELETE /accounts/a " + version + b"\r\n" + HOST + b"Connection: close\r\nTransfer-Encoding: "
+    async with serving() as (client, gate):
+        answer = await answered(client, head + coding + b"\r\n\r\n0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert gate.meters.events.values[()][0] == (status == 200)
+    assert b"\r\nconnection: close\r\n" in answer
+    assert not [record for record in caplog.records if record.name == "storied.services"]
 
 
 ABSOLUTE = {

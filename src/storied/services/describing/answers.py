@@ -15,7 +15,7 @@ from storied.services.web.problems import BY_CLASS, BY_CODE, MEDIA_TYPE, TYPE_PR
 PROBLEMS = {problem.type: problem for problem in (*BY_CODE.values(), *BY_CLASS.values())}
 ANY = (
     *("bad-request", "bad-path", "bad-origin", "bad-host"),
-    *("head-too-slow", "uri-too-long", "headers-too-large", "internal"),
+    *("head-too-slow", "uri-too-long", "headers-too-large", "internal", "not-implemented"),
 )
 """What every request may meet."""
 SECURED = ("unauthenticated", "forbidden")

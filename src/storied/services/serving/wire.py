@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -93,6 +95,9 @@ class Connection(HttpToolsProtocol):
         """The head is there; the parser tells trailers as it tells headers, so these go where nobody looks."""
         if not self.url.startswith(b"/"):
             self.url = origin_form(self.url, self.headers)
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        if codings:
+            check_codings(codings, self.parser.get_http_version())
         super().on_headers_complete()  # which refuses some heads, and then the head has not ended
         self._in_head, self._head, self._beside = False, 0, 0
         self._stop_waiting()
@@ -127,7 +132,11 @@ class Connection(HttpToolsProtocol):
         self.transport.end()
 
     def send_400_response(self, msg: str) -> None:
-        """The parser could not read what came."""
+        """The parser could not read what came, or was told not to go on with it."""
+        error = sys.exception()
+        if error is not None and isinstance(error.__context__, RequestRefused):
+            self._refuse(error.__context__.code, error.__context__.message)
+            return
         what = "head of the request" if self._in_head else "body"
         self._refuse("bad-request", f"The {what} is not well-formed HTTP/1.1. Nothing was done. Mend it.")
 
@@ -222,6 +231,26 @@ def origin_form(target: bytes, headers: list[Header]) -> bytes:
     if len(places) == 1:
         headers[places[0]] = (b"host", found["authority"])
     return found["rest"] if found["rest"].startswith(b"/") else b"/" + found["rest"]
+
+
+def check_codings(given: Iterable[bytes], version: str) -> None:
+    """Passes a chunked body of HTTP/1.1. Raises `RequestRefused` for any other transfer coding (RFC 9112, 6.1 and 6.3).
+
+    It is not implemented, or, where chunks are not the last of it, nothing tells where the body ends.
+    """
+    codings = [one.strip(b" \t").lower() for value in given for one in value.split(b",")]
+    if version != "1.1" or codings[-1] != b"chunked":
+        raise RequestRefused(
+            "bad-request",
+            "Where the body ends cannot be told from this Transfer-Encoding. Nothing was done. Send "
+            "Transfer-Encoding: chunked, over HTTP/1.1.",
+        )
+    if codings != [b"chunked"]:
+        raise RequestRefused(
+            "not-implemented",
+            "A body is taken in chunks, and in no other transfer coding. Nothing was done. Send it with "
+            "Transfer-Encoding: chunked.",
+        )
 
 
 async def _nothing() -> Message:
