@@ -27,6 +27,10 @@ CHUNKED = (
 )
 REFUSED = {
     "a line that is none": (b"HELLO\r\n\r\n", "bad-request", None, ("other", "")),
+    "a method that is none": (b"FOO /accounts HTTP/1.1\r\n" + HOST + b"\r\n", "not-implemented", None, ("other", "")),
+    "a method that has more": (b"GETS / HTTP/1.0\n\n", "not-implemented", None, ("other", "")),
+    "a method in small letters": (b"\r\nget / HTTP/1.1\r\n", "not-implemented", None, ("other", "")),
+    "a method of another protocol": (b"FOO / HTTP/2\r\n", "bad-request", None, ("other", "")),
     "a header that is none": (
         b"GET / HTTP/1.1\r\n" + NAMED + b"X: a\r\na b\r\n\r\n",
         "bad-request",
@@ -116,6 +120,25 @@ async def test_a_bad_head_behind_a_request_does_not_take_its_answer() -> None:
     good = b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n"
     async with serving() as (client, _):
         answer = await answered(client, good + b"HELLO\r\n\r\n")
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200"]
+
+
+@pytest.mark.timeout(30)
+async def test_a_method_that_the_parser_knows_and_we_do_not_is_none_either() -> None:
+    """WebDAV's on any path that there is; one that HTTP itself has may not be for the path."""
+    async with serving() as (client, _):
+        for method, status in (("PROPFIND", 501), ("PURGE", 501), ("TRACE", 405), ("QUERY", 405), ("GET", 405)):
+            answer = await client.request(method, "/accounts")
+            assert (answer.status_code, "allow" in answer.headers) == (status, status == 405)
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.timeout(30)
+async def test_an_unknown_method_behind_a_request_does_not_take_its_answer() -> None:
+    """The request is answered, as the last one."""
+    good = b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n"
+    async with serving() as (client, _):
+        answer = await answered(client, good + b"FOO / HTTP/1.1\r\n\r\n")
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200"]
 
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from storied.errors import RequestRefused
@@ -22,8 +23,10 @@ from storied.services.gate import Gate
 from storied.services.serving.lingering import Lingering
 from storied.services.web.http import REFUSED, Header, Message, Request
 from storied.services.web.problems import problem_response
+from storied.services.web.routing import RECOGNISED, unknown_method
 
 _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+_LINE = re.compile(rb"^([!#$%&'*+.^_`|~0-9A-Za-z-]+) [\x21-\x7e]+ HTTP/1\.[01]\r?$", re.MULTILINE)
 _ROOM = 4096
 """What a head holds beside its target and headers: the method, the version, the spaces, colons and line ends."""
 LEFTOVER_BODIES = 4
@@ -46,6 +49,7 @@ class Connection(HttpToolsProtocol):
     _head = 0
     _beside = 0
     _leftover = 0
+    _received = b""
     _head_timer: asyncio.TimerHandle | None = None
     _leftover_timer: asyncio.TimerHandle | None = None
 
@@ -78,7 +82,9 @@ class Connection(HttpToolsProtocol):
             if self._beside - len(data) > self.head_limit:
                 self._refuse("headers-too-large", f"Over {self.head_limit} bytes stand beside the body. Send none.")
                 return
+        self._received = data
         super().data_received(data)
+        self._received = b""
         if not self._in_head or self.transport.is_closing():
             return
         if self._head_timer is None and self._head:
@@ -134,8 +140,11 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """The parser could not read what came, or was told not to go on with it."""
         error = sys.exception()
-        if error is not None and isinstance(error.__context__, RequestRefused):
-            self._refuse(error.__context__.code, error.__context__.message)
+        refused = error.__context__ if error is not None else None
+        if isinstance(error, httptools.HttpParserInvalidMethodError) and (found := method_in(self._received)):
+            refused = unknown_method(found)
+        if isinstance(refused, RequestRefused):
+            self._refuse(refused.code, refused.message)
             return
         what = "head of the request" if self._in_head else "body"
         self._refuse("bad-request", f"The {what} is not well-formed HTTP/1.1. Nothing was done. Mend it.")
@@ -231,6 +240,12 @@ def origin_form(target: bytes, headers: list[Header]) -> bytes:
     if len(places) == 1:
         headers[places[0]] = (b"host", found["authority"])
     return found["rest"] if found["rest"].startswith(b"/") else b"/" + found["rest"]
+
+
+def method_in(data: bytes) -> str | None:
+    """The method that is not known in what looks like the first line of a request; None where there is no such line."""
+    found = (line[1].decode("ascii") for line in _LINE.finditer(data))
+    return next((method for method in found if method not in RECOGNISED), None)
 
 
 def check_codings(given: Iterable[bytes], version: str) -> None:
