@@ -30,7 +30,7 @@ from storied.services.service import Opening, Service
 from storied.services.settings import POSITION_HEADER, Settings
 from storied.services.web.cookies import kept_cookie
 from storied.services.web.http import Header, Request, Response
-from storied.services.web.preconditions import SAID, command_id_of, said_by
+from storied.services.web.preconditions import SAID, command_id_of, said_by, spelled
 from storied.services.web.routing import Router, parse_template
 from storied.store.records import Receipt
 
@@ -106,7 +106,7 @@ class CommandEndpoint:
         shop = self.service.opening.value
         given = key or new_id()
         asked = self._asked(request, given, seen, fresh=key is None)
-        request.repeat_key = given
+        request.repeat_key = spelled(given)
         try:
             receipt, events = await _performed(shop, command, asked)
         except Conflict as conflict:
