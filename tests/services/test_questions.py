@@ -38,6 +38,12 @@ async def weighed(
     return [weight, beside, *others]
 
 
+@oracle.query("GET /amounts")
+async def least_of(views: Reader, least: Decimal) -> Decimal:
+    """What it was asked with."""
+    return least
+
+
 @oracle.query("GET /answers/{name}")
 async def told(views: Reader, name: str) -> Any:
     """Whatever stands under the name."""

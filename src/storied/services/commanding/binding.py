@@ -18,6 +18,7 @@ from storied.domain.showing import shown
 from storied.errors import DefinitionError, InvalidEvent, RequestRefused
 from storied.services.commanding.faults import (
     MOST_FAULTS,
+    UNREADABLE,
     Fault,
     Unfit,
     fault_of,
@@ -29,6 +30,7 @@ from storied.services.commanding.faults import (
     unknown,
 )
 from storied.services.commanding.flat import Flat, path_type
+from storied.services.commanding.strictness import amounts_in, misspelled
 from storied.services.web.http import Request
 from storied.services.web.routing import Template
 from storied.services.web.spelling import value_of
@@ -42,13 +44,14 @@ _MISSING = object()
 class _Field:
     """One field of a command: where its value comes from, and what reads it."""
 
-    __slots__ = ("decoder", "header", "key", "name", "parameter", "required", "strict", "type")
+    __slots__ = ("amounts", "decoder", "header", "key", "name", "parameter", "required", "strict", "type")
 
     def __init__(self, field: msgspec.structs.FieldInfo, parameters: tuple[str, ...]) -> None:
         self.name, self.key, self.type, self.required = field.name, field.encode_name, field.type, field.required
         self.parameter = next((name for name in (self.name, self.key) if name in parameters), None)
         self.header = header_of(field.type)
         self.strict = holds_structs(field.type)
+        self.amounts = amounts_in(field.type)
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(field.type)
 
 
@@ -217,14 +220,21 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
+    """The value of a member. Raises `Unfit` with every mistake in it."""
+    at = (field.key,)
+    wrong = [] if field.amounts is None else list(misspelled(field.amounts, sent, at))
+    value = None
     try:
         value = field.decoder.decode(raw)
-    except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-        raise Unfit(faults_of(raw, field.type, (field.key,)) or [fault_of(error, (field.key,))]) from None
-    if field.strict:
-        faults = strangers(value, sent, (field.key,))
-        if faults:
-            raise Unfit(faults[:MOST_FAULTS])
+    except UNREADABLE as error:
+        faults = faults_of(raw, field.type, at) or [fault_of(error, at)]
+    else:
+        faults = strangers(value, sent, at) if field.strict else []
+    if wrong:
+        known = {fault.pointer for fault in wrong}
+        faults = [fault for fault in faults if fault.pointer not in known] + wrong
+    if faults:
+        raise Unfit(faults[:MOST_FAULTS])
     return value
 
 

@@ -18,11 +18,10 @@ import msgspec.inspect as mi
 
 from storied.domain.tags import MAX_TAG_CHARACTERS, Tag
 from storied.projections.comparing import value_kinds
+from storied.services.web.spelling import DECIMAL
 
 Schema = dict[str, Any]
 PREFIX = "#/components/schemas/"
-DECIMAL = r"^[+-]?([0-9]{1,999}\.?[0-9]{0,999}|\.[0-9]{1,999})([eE][+-]?[0-9]{1,3})?$"
-"""An amount that Python's Decimal takes and an index can hold, each of which has an end: well within it."""
 _INSIDE = ("items", "additionalProperties", "propertyNames")
 _BESIDE = ("anyOf", "oneOf", "allOf", "prefixItems")
 
