@@ -22,7 +22,7 @@ from storied.projections.parking import Written
 from storied.services.commanding.awaiting import wait_for_views
 from storied.services.commanding.binding import Binding
 from storied.services.commanding.changes import Changed, Told
-from storied.services.commanding.members import key_of_member
+from storied.services.commanding.members import key_of_member, keys_in_paths
 from storied.services.describing.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health
@@ -71,10 +71,12 @@ def command_service(
     settings = settings or Settings()
     gate = gate or Gate(app, settings)
     service = CommandService(Router(), opening, settings, gate)
-    for command in app.handlers:
+    keys = keys_in_paths(app)
+    for command, handler in app.handlers.items():
         for text in app.routes[command]:
             template = parse_template(text, COMMAND_METHODS)
-            service.router.add(template, CommandEndpoint(service, app, Binding(command, template)), command)
+            binding = Binding(command, template, handler, keys)
+            service.router.add(template, CommandEndpoint(service, app, binding), command)
     add_health(service.router, gate, service.readied)
     add_description(service.router, gate)
     return service

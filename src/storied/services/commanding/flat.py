@@ -15,6 +15,7 @@ import msgspec.inspect as mi
 
 from storied.domain.commands import Command
 from storied.domain.tags import Id
+from storied.services.commanding.naming import STEPS, Names
 from storied.services.commanding.strictness import amounts_in, is_amount_type, misspelled
 from storied.services.web.spelling import DECIMAL, value_of
 from storied.store.checks import check_json
@@ -30,8 +31,10 @@ class Flat:
         command: type[Command],
         members: list[msgspec.structs.FieldInfo],
         parameters: list[tuple[str, str, Any]],
+        named: list[Names],
     ) -> None:
         self._command, self._parameters = command, parameters
+        self._named = [(names.field, names.most) for names in named]
         self._names = [field.name for field in members]
         body = msgspec.defstruct(
             command.__name__,
@@ -62,6 +65,9 @@ class Flat:
             for name, parameter, wanted in self._parameters:
                 text = path[parameter]
                 values[name] = text if wanted is str else value_of(text, wanted)
+            for name, most in self._named:
+                if name in values and not _is_named(values[name], most):
+                    return None
             return self._command(**values)
         except Exception:  # whatever it is, the closer look tells the client
             return None
@@ -70,6 +76,15 @@ class Flat:
         """Whether there is a text that is no amount among several."""
         sent = msgspec.json.decode(body)
         return any(fault for key, wanted in self._closer for fault in misspelled(wanted, sent.get(key), ()))
+
+
+def _is_named(value: Any, most: int) -> bool:
+    """Whether the value, or each in it, is a text that can name something; what holds others may be."""
+    if value.__class__ is str:
+        return 0 < len(value) <= most and value not in STEPS and value.isprintable()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(_is_named(one, most) for one in value)
+    return not isinstance(value, dict)
 
 
 def _amounts(

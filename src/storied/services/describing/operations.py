@@ -19,12 +19,13 @@ from storied.domain.views import View, view_spec
 from storied.projections.projector import Projector
 from storied.services.commanding.binding import header_of
 from storied.services.commanding.changes import Changed
-from storied.services.commanding.members import key_of_member
+from storied.services.commanding.members import key_of_member, keys_in_paths
+from storied.services.commanding.naming import entities_of, names_of_field
 from storied.services.describing import parameters
 from storied.services.describing.answers import HEADERS, OPEN, OPERATIONS, header, problem_responses
 from storied.services.describing.examples import NONE, Examples
 from storied.services.describing.parameters import Parameter
-from storied.services.describing.schemas import PREFIX, Schema, Schemas, describable
+from storied.services.describing.schemas import PREFIX, Schema, Schemas, as_name, describable
 from storied.services.describing.security import Security
 from storied.services.health import Ready
 from storied.services.querying.history import Entry
@@ -60,6 +61,7 @@ class Operations:
         self.components = {name: one for name, one in self._schemas.components.items() if name not in bodies}
         self.responses: dict[str, Any] = {}
         self._ids: set[str] = set()
+        self._keys = keys_in_paths(app)
 
     def of(self, route: Route) -> Operation:
         """The operation of a route."""
@@ -100,7 +102,10 @@ class Operations:
         members = self._schemas.members(command)
         body: Schema = {**members, "properties": dict(members.get("properties", {}))}
         given: list[Parameter] = []
+        tags = entities_of(self.app.handlers[command])
         for field in msgspec.structs.fields(command):
+            naming = names_of_field(field, route.template.parameters, tags, self._keys)
+            body["properties"][field.encode_name] = as_name(body["properties"][field.encode_name], naming)
             names = [name for name in (field.name, field.encode_name) if name in route.template.parameters]
             asked = header_of(field.type)
             if names or asked is not None:
