@@ -95,7 +95,14 @@ def test_a_file_that_holds_no_keys_is_refused(tmp_path: Path, text: str | None) 
         ApiKeys.load(path)
 
 
-@pytest.mark.parametrize("principal", ["", "a\nb", "x" * 201])
+@pytest.mark.parametrize("role", ["", " ", "cashier ", "a\nb", "x" * 201])
+def test_a_key_has_roles_that_a_rule_can_name(role: str) -> None:
+    """What a shell leaves of a variable that is not set is none."""
+    with pytest.raises(DefinitionError, match=f"{role!r} cannot be a role".replace("\\", r"\\")):
+        new_key("anna", ["clerk", role])
+
+
+@pytest.mark.parametrize("principal", ["", " ", "a\nb", "x" * 201])
 def test_a_key_is_for_somebody(principal: str) -> None:
     """The name becomes the actor of events."""
     with pytest.raises(DefinitionError):

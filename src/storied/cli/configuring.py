@@ -128,5 +128,7 @@ def _tokens(given: Tokens, folder: Path) -> Verifier:
     return verifier
 
 
-def _as_host(host: str) -> str:
+def _as_host(address: str) -> str:
+    """The address as it stands in a Host header, which knows no interfaces."""
+    host = address.partition("%")[0]
     return f"[{host}]" if ":" in host else host

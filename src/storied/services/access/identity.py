@@ -39,12 +39,18 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def new_key(principal: str, roles: Iterable[str] = (), *, expires: float | None = None) -> tuple[str, ApiKey]:
     """A new key for the principal, to be shown once, and what to keep of it. Raises `DefinitionError`."""
-    if not is_id(principal):
+    if not (is_id(principal) and principal.strip()):
         raise DefinitionError(
             f"{principal!r} cannot be a principal. Give up to {MAX_ID_CHARACTERS} printable characters."
         )
+    given = frozenset(roles)
+    for role in given:
+        if not (is_id(role) and role == role.strip()):
+            raise DefinitionError(
+                f"{role!r} cannot be a role. Give one that a rule of the app names, such as cashier, or leave it out."
+            )
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    kept = ApiKey(id=key_id, sha256=_hash(secret), principal=principal, roles=frozenset(roles), expires=expires)
+    kept = ApiKey(id=key_id, sha256=_hash(secret), principal=principal, roles=given, expires=expires)
     return f"storied_{key_id}_{secret}", kept
 
 
