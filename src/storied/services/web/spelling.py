@@ -34,12 +34,14 @@ _NAMES: tuple[tuple[type, str], ...] = (  # the first that fits
 def value_of(text: str, wanted: Any) -> Any:
     """The value of a type that the text spells, as JSON would have it in quotes or, for numbers and the like, without.
 
-    A number is no time and no duration, though it could be taken for one, and it is finite: JSON has no other. An
-    amount is spelled as `DECIMAL` has it. Raises as `msgspec.convert` does.
+    A number is no time, no duration and no bool, though it could be taken for one, and it is finite: JSON has no other.
+    An amount is spelled as `DECIMAL` has it. Raises as `msgspec.convert` does.
     """
     value = msgspec.convert(text, wanted, strict=False)
     if isinstance(value, Decimal) and not is_amount(text):
         raise msgspec.ValidationError(NO_AMOUNT)
+    if isinstance(value, bool) and text not in ("true", "false"):
+        raise msgspec.ValidationError("Expected `bool`, got `str`")
     if isinstance(value, float) and not isfinite(value):
         raise msgspec.ValidationError("Expected a finite number")
     return msgspec.convert(text, wanted) if isinstance(value, (datetime, timedelta)) else value
