@@ -90,8 +90,10 @@ class Meadow(View):
 
 
 @hives.query("GET /meadows/{meadow}/honey")
-async def honey(views: Reader, meadow: str, how: str = "find") -> int:
-    """How much there is in the hives beside the meadow, or how many there are."""
+async def honey(views: Reader, meadow: str, how: str = "find") -> int | None:
+    """How much there is in the hives beside the meadow, or how many there are; none where it is little."""
+    if how == "much":
+        return max((page.grams for page in await views.find(HivePage, meadow=meadow) if page.grams > 5), default=None)
     if how == "count":
         return (await views.count(HivePage, meadow=meadow))[None]
     return sum(page.grams for page in await views.find(HivePage, meadow=meadow))
@@ -182,6 +184,8 @@ async def test_an_answer_that_has_seen_a_position_says_what_stopped_before_it(ur
             assert (answer.status, answer.headers["storied-parked"]) == (200, "3"), target
             again = await get(target, **{"If-None-Match": answer.headers["etag"]})
             assert (again.status, again.headers["storied-parked"]) == (304, "3")
+        nothing = await get("/meadows/north/honey?how=much")
+        assert (nothing.status, nothing.headers["storied-parked"]) == (404, "3")
 
 
 async def test_an_answer_of_whole_documents_says_nothing_of_the_kind(url: str) -> None:

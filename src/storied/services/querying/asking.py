@@ -154,9 +154,10 @@ def encoded(value: Any) -> bytes:
     return msgspec.json.encode(value)
 
 
-def absent(position: int | None = None) -> RequestRefused:
+def absent(position: int | None = None, parked: int | None = None) -> RequestRefused:
     """The refusal of a document that is not there, or is not for this client: nobody can tell which."""
-    headers = {} if position is None else {"Storied-Position": str(position)}
+    known = {"Storied-Position": position, "Storied-Parked": parked}
+    headers = {name: str(value) for name, value in known.items() if value is not None}
     return RequestRefused("not-found", "There is no such document.", headers=headers)
 
 

@@ -41,7 +41,7 @@ class QuestionEndpoint:
         reader = self.service.opening.value.then(then)
         result = await self.query.ask(reader, arguments)
         if result is None:
-            raise absent(reader.position)
+            raise absent(reader.position, reader.parked)
         if reader.parked is not None:
             more.append(parked_at(reader.parked))
         return answer(request, answered(self.query, result), reader.position, *more)
