@@ -96,6 +96,29 @@ def test_leaving_authentication_out_takes_an_option_and_is_shown(shell: Shell) -
     assert "--allow-host" not in shell(*words, "--allow-host", "shop.example").out
 
 
+@pytest.mark.parametrize("host", ["http://x/", "x:80", ""])
+def test_a_host_that_no_request_can_name_is_refused(shell: Shell, host: str) -> None:
+    """With how to name it, before anything is bound."""
+    done = shell("serve", "--check", "--port", "0", "--allow-host", host)
+    assert (done.code, done.out) == (2, "")
+    assert f"storied: {host!r} is no host to answer for. Name it without scheme, port and path" in done.err
+
+
+def test_an_address_of_one_interface_is_answered_for(shell: Shell) -> None:
+    """Nobody names the interface in a Host header."""
+    done = shell("serve", "--check", "--port", "0", "--host", "fe80::1%nowhere", "--insecure-no-auth")
+    assert (done.code, "nothing can listen at fe80::1%nowhere" in done.err) == (3, True), done.err
+
+
+@pytest.mark.parametrize("role", ["", " "])
+def test_a_role_that_is_none_is_refused(shell: Shell, role: str, tmp_path: Path) -> None:
+    """And no key is made."""
+    path = tmp_path / "k.toml"
+    done = shell("keys", "new", "anna", "--role", role, "--file", str(path))
+    assert (done.code, done.out, path.exists()) == (2, "", False)
+    assert f"{role!r} cannot be a role. Give one that a rule of the app names" in done.err
+
+
 def test_keys_let_it_listen_anywhere(shell: Shell) -> None:
     """They are made by a verb of its own."""
     assert shell("keys", "new", "anna", "--file", "k.toml").code == 0

@@ -126,6 +126,33 @@ async def test_a_header_that_does_not_fit_is_told_by_its_name() -> None:
     assert await bind(binding, b"", {}, X_Number="12") == Numbered(number=12)
 
 
+async def test_a_bool_in_a_path_is_true_or_false() -> None:
+    """As JSON spells it and the description says, not as other languages do."""
+
+    class Switched(Command):
+        on: bool
+
+    binding = Binding(Switched, parse_template("PUT /switches/{on}"))
+    for text in ("True", "1", "0", "FALSE", "yes"):
+        assert await errors(binding, b"", {"on": text}) == [("on", "Expected `bool`, got `str`.")]
+    assert [await bind(binding, b"", {"on": text}) for text in ("true", "false")] == [
+        Switched(on=True),
+        Switched(on=False),
+    ]
+
+
+async def test_a_number_in_a_path_is_finite() -> None:
+    """NaN and infinity are no numbers in JSON either, and no event could hold them."""
+
+    class Weighed(Command):
+        weight: float
+
+    binding = Binding(Weighed, parse_template("POST /scales/{weight}"))
+    for text in ("NaN", "inf", "-Infinity"):
+        assert await errors(binding, b"", {"weight": text}) == [("weight", "Expected a finite number.")]
+    assert await bind(binding, b"", {"weight": "-1e3"}) == Weighed(weight=-1000)
+
+
 class Curious(Command):
     secret: Annotated[str, msgspec.Meta(extra={"header": "Authorization"})]
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from storied.errors import RequestRefused
+from storied.errors import DefinitionError, RequestRefused
 from storied.services.access.guarding import REMEMBERED, Guard, Rates
 from storied.services.settings import Settings
 from storied.services.web.deadlines import Deadlines
@@ -71,6 +71,48 @@ def test_an_operator_names_hosts() -> None:
     for host in ("api.example", "xapi.example", "localhost", "shop.example.org"):
         assert refusal(settings, Host=host) == "bad-host"
     assert refusal(Settings(hosts=("*",)), Host="anything.example") == ""
+
+
+@pytest.mark.parametrize("host", ["Shop.Example", "shop.example."])
+def test_a_host_is_named_in_any_case(host: str) -> None:
+    """And with the dot at the end of every name, or without."""
+    for asked in ("shop.example", "SHOP.EXAMPLE.:80"):
+        assert refusal(Settings(hosts=(host,)), Host=asked) == ""
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("", "http://x/", "http://x", "x/", "x:443", "x y", "a@x", "*x", "*.", "x.*", ".", "..", "**", "::1"),
+        *("[::1]:80", "[::1", "b\u00fccher.example", "x\n"),
+    ],
+)
+def test_a_host_that_no_request_can_name_is_refused(host: str) -> None:
+    """It would be passed over for ever, and whoever set it would look for the mistake elsewhere."""
+    with pytest.raises(DefinitionError, match="without scheme, port and path") as refused:
+        Settings(hosts=("localhost", host))
+    assert repr(host) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("", "*", "shop.example", "https://shop.example/", "https://", "HTTPS://shop.example"),
+        *("https://Shop.example", "https://shop.example:443", "http://shop.example:80", "https://a b"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    """Likewise."""
+    with pytest.raises(DefinitionError, match="as browsers send it"):
+        Settings(origins=(origin,))
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "http://localhost:8000", "https://shop.example:8443", "http://[::1]:80443", "app-x://abc"]
+)
+def test_an_origin_that_browsers_send_is_taken(origin: str) -> None:
+    """Of a page, of a sandbox, or of an extension."""
+    assert refusal(Settings(origins=(origin,)), Host="localhost", Origin=origin) == ""
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:8000", "https://localhost:8000", "https://shop.example"])

@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -94,7 +95,14 @@ def test_a_file_that_holds_no_keys_is_refused(tmp_path: Path, text: str | None) 
         ApiKeys.load(path)
 
 
-@pytest.mark.parametrize("principal", ["", "a\nb", "x" * 201])
+@pytest.mark.parametrize("role", ["", " ", "cashier ", "a\nb", "x" * 201])
+def test_a_key_has_roles_that_a_rule_can_name(role: str) -> None:
+    """What a shell leaves of a variable that is not set is none."""
+    with pytest.raises(DefinitionError, match=f"{role!r} cannot be a role".replace("\\", r"\\")):
+        new_key("anna", ["clerk", role])
+
+
+@pytest.mark.parametrize("principal", ["", " ", "a\nb", "x" * 201])
 def test_a_key_is_for_somebody(principal: str) -> None:
     """The name becomes the actor of events."""
     with pytest.raises(DefinitionError):
@@ -125,6 +133,29 @@ async def test_a_credential_that_nobody_knows_is_refused(header: str) -> None:
         await identify(ApiKeys([KEPT]), {header: "Whatever it is"})
     assert denied.value.code == "unauthenticated"
     assert await identify(ApiKeys([KEPT]), {}) is None
+
+
+@pytest.mark.parametrize("other", [SECRET, new_key("ben")[0], "Whatever"], ids=["same", "other", "none"])
+async def test_a_request_shows_one_credential(other: str) -> None:
+    """With two, in whatever order they are looked at, it could be taken for another's; also when they are the same."""
+    for one, two in ((SECRET, other), (other, SECRET)):
+        with pytest.raises(AccessDenied, match="x-api-key and authorization") as denied:
+            await identify(ApiKeys([KEPT]), {"authorization": f"Bearer {one}", "x-api-key": two})
+        assert denied.value.code == "unauthenticated"
+
+
+class Tickets(Names):
+    """Believes a header, and says in which one it looks."""
+
+    schemes: ClassVar[dict[str, Any]] = {"ticket": {"type": "apiKey", "in": "header", "name": "X-Ticket"}}
+
+
+async def test_only_what_is_looked_at_is_a_credential() -> None:
+    """What a proxy adds for itself makes nobody somebody; what several verifiers look at is one too many."""
+    headers = {"x-ticket": "anna", "authorization": f"Bearer {SECRET}"}
+    assert await identify(Tickets("x-ticket"), headers) == Principal("anna")
+    with pytest.raises(AccessDenied, match="x-ticket and authorization"):
+        await identify(Verifiers([Tickets("x-ticket"), ApiKeys([KEPT])]), headers)
 
 
 async def test_without_a_verifier_everybody_is_anonymous() -> None:

@@ -15,6 +15,7 @@ from storied.services.web.preconditions import (
     command_id_of,
     expected_position,
     idempotency_key,
+    spelled,
     wish,
 )
 
@@ -50,10 +51,24 @@ def test_if_none_match_is_refused() -> None:
         expected_position(headers("if-none-match", "*"))
 
 
-@pytest.mark.parametrize(("value", "key"), [("k-1", "k-1"), ('"k-1"', "k-1"), ("a b", "a b"), ("x" * 255, "x" * 255)])
-def test_a_key_may_stand_in_quotes(value: str, key: str) -> None:
-    """As the draft standard has it, or bare, as most clients send it."""
+KEYS = {
+    "k-1": "k-1",
+    '"k-1"': "k-1",
+    "a b": "a b",
+    "a\\b": "a\\b",
+    r'"a\\b\""': 'a\\b"',
+    '" "': " ",
+    "x" * 255: "x" * 255,
+    '"' + r"\\" * 255 + '"': "\\" * 255,
+}
+
+
+@pytest.mark.parametrize("value", KEYS)
+def test_a_key_may_stand_in_quotes(value: str) -> None:
+    """As the draft standard has it, or bare, as most clients send it; it is told as it can be sent again."""
+    key = KEYS[value]
     assert idempotency_key(headers("idempotency-key", value)) == key
+    assert idempotency_key(headers("idempotency-key", spelled(key))) == key
 
 
 def test_a_request_may_have_no_key() -> None:
@@ -61,12 +76,31 @@ def test_a_request_may_have_no_key() -> None:
     assert idempotency_key(headers("other")) is None
 
 
-@pytest.mark.parametrize("value", ["", '""', "x" * 256, "\xe9", "a\tb", "a\x00"])
-def test_a_key_that_is_none_is_refused(value: str) -> None:
-    """A protection that is not understood must not be passed over."""
+@pytest.mark.parametrize(
+    "values",
+    [
+        *([""], ['""'], ["x" * 256], ['"' + "x" * 256 + '"'], ["\xe9"], ['"\xe9"'], ["a\tb"], ["a\x00"]),
+        *(
+            ['"'],
+            ['"k'],
+            ['k"'],
+            ['k"1'],
+            ['"k"1'],
+            ['"k" \''],
+            ['"k";a=1'],
+            ['"a"b"'],
+            [r'"k\"'],
+            [r'"\k"'],
+            ['"k", "k"'],
+        ),
+        *(["k", "k"], ['"k"', '"k"'], ["k", ""]),
+    ],
+)
+def test_a_key_that_is_none_is_refused(values: list[str]) -> None:
+    """A protection that is not understood must not be passed over: in half a pair of quotes, or given twice."""
     with pytest.raises(RequestRefused) as refused:
-        idempotency_key(headers("idempotency-key", value))
-    assert refused.value.code == "bad-header"
+        idempotency_key(headers("idempotency-key", *values))
+    assert (refused.value.code, refused.value.data["errors"][0]["header"]) == ("bad-header", "Idempotency-Key")
 
 
 def test_a_command_id_depends_on_who_where_and_what() -> None:

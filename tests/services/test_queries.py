@@ -264,7 +264,7 @@ async def test_what_cannot_be_asked_is_refused(url: str, query: str, code: str) 
         ("sort=-notes", "sort", "There is no order by 'notes': it is not indexed. Sort by book, author, price, kind, "),
         ("colour=red", "colour", "The parameter 'colour' means nothing here. There are sort, limit, cursor, at; and "),
         ("price=dear", "price", "The parameter 'price' cannot be that: 'dear' is not a number."),
-        ("price=NaN", "price", "The parameter 'price' cannot be that: 'NaN' is nothing that this field could be "),
+        ("price=NaN", "price", "The parameter 'price' cannot be that: 'NaN' is not a number."),
         ("times=1.5", "times", "The parameter 'times' cannot be that: '1.5' is not a whole number."),
         ("kind=poem", "kind", "The parameter 'kind' cannot be that: 'poem' is not one of novel, essay."),
         ("published=x", "published", "The parameter 'published' cannot be that: 'x' is not a day such as 2018-01-01."),

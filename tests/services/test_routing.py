@@ -90,6 +90,13 @@ def test_another_method_is_told_which_are_taken() -> None:
     assert refused.value.headers == {"Allow": "GET, HEAD, DELETE, OPTIONS"}
 
 
+def test_a_method_that_is_not_known_is_for_no_path() -> None:
+    """There is nothing that it could be answered with, whatever server the service runs behind."""
+    with pytest.raises(RequestRefused, match="'FOO'") as refused:
+        ORDERS.match("FOO", ["orders", "o-1"])
+    assert (refused.value.code, refused.value.headers) == ("not-implemented", {})
+
+
 def test_a_path_written_out_goes_before_a_parameter() -> None:
     """In whatever order they were added; and where it leads nowhere, the parameter has its turn."""
     router = _router("GET /a/{x}", "GET /a/new", "GET /a/{x}/edit")

@@ -270,6 +270,15 @@ async def test_a_list_of_the_past_names_no_document_of_another(tmp_path: Path) -
             assert (held.status, held.json["code"], held.json["key"]) == (503, "key-parked", "anna-1")
 
 
+async def test_a_list_tells_of_no_document_of_another_that_it_is_held_back(tmp_path: Path) -> None:
+    """Its owner is told, who would miss it."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="nobody"))
+        for key, told in ((BEN, None), (ANNA, "5"), (CLERK, "5")):
+            answer = await get(service, "/orders", key, storied_after="5")
+            assert (answer.status, answer.headers.get("storied-parked")) == (200, told)
+
+
 async def test_a_history_ends_where_it_cannot_be_told_whose_it_is(tmp_path: Path) -> None:
     """An event that the view cannot take may have given the document to another, with all that follows."""
     async with serving(tmp_path) as (opened, service):

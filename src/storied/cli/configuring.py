@@ -160,5 +160,7 @@ def _keys_in(name: str, given: Tokens, folder: Path) -> Any:
     return key
 
 
-def _as_host(host: str) -> str:
+def _as_host(address: str) -> str:
+    """The address as it stands in a Host header, which knows no interfaces."""
+    host = address.partition("%")[0]
     return f"[{host}]" if ":" in host else host

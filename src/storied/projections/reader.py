@@ -34,6 +34,11 @@ class Reader:
         """The least position of what was read so far; None when nothing was."""
         self.refused: WeakSet[StoriedError] = WeakSet()
         """What was raised for questions that could not be asked, as long as somebody has it."""
+        self.parked: int | None = None
+        """The least position at which a document stopped that was asked for; None when each is as the log says.
+
+        Of several documents, it is known where a position was waited for.
+        """
 
     async def get(
         self, view: type[V], key: str, *, after: int | None = None, at: At | None = None, timeout: float | None = None
@@ -43,7 +48,7 @@ class Reader:
         with self._refusing():
             check_key(key)
             found = await self.texts.document(view, key, self._when(after, at, timeout))
-        self._note(found.position)
+        self._note(found.position, *(() if found.held is None else (found.held,)))
         return None if found.document is None else self.texts.decoded(view, found.document)
 
     async def find(
@@ -63,7 +68,7 @@ class Reader:
             page = await self.texts.page(
                 view, criteria, order_by=order_by, limit=limit, cursor=cursor, then=self._when(None, at, None)
             )
-        self._note(page.position)
+        self._note(page.position, *(one.position for one in page.parked))
         decoded = [self.texts.decoded(view, hit.document) for hit in page.hits]
         return Found(decoded, page.cursor, page.position, tuple(one.key for one in page.parked))
 
@@ -79,9 +84,9 @@ class Reader:
         """How many documents there are; as `OpenApp.count`."""
         criteria = {**(where or {}), **fields}
         with self._refusing():
-            counts, position = await self.texts.count(view, criteria, by=by, then=self._when(None, at, None))
-        self._note(position)
-        return counts
+            found = await self.texts.count(view, criteria, by=by, then=self._when(None, at, None))
+        self._note(found.position, *(one.position for one in found.parked))
+        return found.counts
 
     async def ask(self, query: Callable[..., Any], /, **arguments: Any) -> Any:
         """What the query function answers. Raises `DefinitionError` for one that is not registered with the app."""
@@ -105,8 +110,9 @@ class Reader:
             self.refused.add(error)
             raise
 
-    def _note(self, position: int) -> None:
+    def _note(self, position: int, *held: int) -> None:
         self.position = position if self.position is None else min(self.position, position)
+        self.parked = min(held if self.parked is None else (self.parked, *held), default=None)
 
     def _when(self, after: int | None, at: At | None, timeout: float | None) -> Then:
         given = self._then

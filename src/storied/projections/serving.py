@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -16,6 +16,7 @@ import msgspec
 
 from storied.domain.times import At
 from storied.errors import KeyParked, NotCaughtUp, ViewRebuilding
+from storied.projections.parking import Written, held_back
 from storied.projections.past import Past
 from storied.projections.projector import Projector, key_parked
 from storied.projections.runner import Runner, Runners
@@ -107,6 +108,20 @@ class Served:
         except SupersededError:
             await self._poll(projector, position, deadline - time.monotonic(), log)
 
+    async def shows(self, projector: Projector, written: Written, timeout: float) -> None:
+        """Returns once readers are given documents that have taken what was written.
+
+        Raises `NotCaughtUp`, `ViewFailed`, and `KeyParked` when one of them is held back.
+        """
+        deadline = time.monotonic() + timeout
+        await self.reach(projector, written.position, timeout)
+        while True:
+            parked = await held_back(projector, self._documents, await self._log(), written)
+            if parked is None:
+                return
+            if not await self._may_heal(projector, deadline - time.monotonic()):
+                raise key_parked(projector, parked)
+
     async def _poll(self, projector: Projector, position: int, timeout: float, log: str | None) -> None:
         """Waits for the live edition, whoever keeps it up to date or is about to replace it, to reach *position*."""
         runner = self._runner(projector)
@@ -129,7 +144,10 @@ class Served:
                 await self.standings.until(lambda by: by.get(projector.name, NOWHERE).has_seen(position, log), wait)
 
     async def _fresh(self, projector: Projector, asked: Question[T], after: int) -> Answer[T]:
-        """The live edition's answer. Raises `KeyParked` when the document is held back at an event up to *after*."""
+        """The live edition's answer, and what is held back of it.
+
+        Raises `KeyParked` when that is the very document asked for, at an event up to *after*.
+        """
         before, answer, behind = await asyncio.gather(  # looked at twice: the edition may be replaced in between
             self._documents.held(projector.table, asked.key),
             _indexed(projector, asked.ask(self._documents)),
@@ -138,7 +156,7 @@ class Served:
         parked = {one.key: one for one in (*before, *behind)}
         if asked.key in parked and parked[asked.key].position <= after:
             raise key_parked(projector, parked[asked.key])
-        return Answer(*answer, tuple(parked.values()))
+        return Answer(*answer, tuple(await _concerned(projector, asked, self._documents, parked.values())))
 
     async def _may_heal(self, projector: Projector, timeout: float) -> bool:
         """Whether this process is about to replace the read model in which a key is parked; waits a little for it."""
@@ -155,13 +173,24 @@ class Served:
 
 async def _exact(projector: Projector, asked: Question[T], documents: ReadModels) -> Answer[T]:
     """The answer of documents of the past. Raises `KeyParked` when one that is asked for is not whole."""
-    for parked in await documents.held(projector.table, asked.key):
-        if asked.concerns is not None:
-            text, _ = await documents.get(projector.table, parked.key)
-            if text is None or not asked.concerns(text):
-                continue
+    held = await documents.held(projector.table, asked.key)
+    for parked in await _concerned(projector, asked, documents, held):
         raise key_parked(projector, parked)
     return Answer(*await asked.ask(documents))
+
+
+async def _concerned(
+    projector: Projector, asked: Question[T], documents: ReadModels, held: Iterable[Parked]
+) -> list[Parked]:
+    """Those that are held back and matter to the question, by what they were like before they stopped."""
+    if asked.concerns is None:
+        return list(held)
+    found: list[Parked] = []
+    for parked in held:
+        text, _ = await documents.get(projector.table, parked.key)
+        if text is not None and asked.concerns(text):
+            found.append(parked)
+    return found
 
 
 async def _indexed(projector: Projector, answer: Awaitable[tuple[T, int]]) -> tuple[T, int]:

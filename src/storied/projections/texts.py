@@ -29,6 +29,14 @@ class Texts(msgspec.Struct, frozen=True):
     parked: tuple[Parked, ...] = ()
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """How many documents there are, by a value (under None without one); the rest as in `Texts`."""
+
+    counts: dict[Any, int]
+    position: int
+    parked: tuple[Parked, ...] = ()
+
+
 class TextViews:
     """The views of one app over one store's read models."""
 
@@ -102,10 +110,8 @@ class TextViews:
         goes_on = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
         return Texts(hits, goes_on, answer.position, answer.parked)
 
-    async def count(
-        self, view: type[View], where: Mapping[str, Any], *, by: str | None, then: Then = NOW
-    ) -> tuple[dict[Any, int], int]:
-        """How many documents meet the criteria, by the value of *by* (under None without it), and the position."""
+    async def count(self, view: type[View], where: Mapping[str, Any], *, by: str | None, then: Then = NOW) -> Counts:
+        """How many documents meet the criteria, by the value of *by*."""
         projector = self.projector(view)
         lookup = make_lookup(projector, where)
         group = grouping(projector, by)
@@ -116,7 +122,7 @@ class TextViews:
             counts = {from_sort_key(value, kind): count for value, count in answer.value.items()}
         except ValueError as error:  # an Enum that has lost a member
             raise ViewRebuilding(projector.name, f"its documents still have other values of {by} ({error})") from error
-        return counts, answer.position
+        return Counts(counts, answer.position, answer.parked)
 
     async def aclose(self) -> None:
         """Stops looking for what somebody waited for. Idempotent."""

@@ -66,8 +66,7 @@ class Views:
         timeout: float,
     ) -> dict[Any, int]:
         """How many documents meet the criteria, by the value of *by*; under None when it is None."""
-        counts, _ = await self.texts.count(view, where, by=by, then=Then(after, at, timeout))
-        return counts
+        return (await self.texts.count(view, where, by=by, then=Then(after, at, timeout))).counts
 
     async def reached(self, view: type[View], position: int, timeout: float) -> None:
         """Returns once the view stands at *position* or beyond. Raises `NotCaughtUp` and `ViewFailed`."""

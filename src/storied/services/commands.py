@@ -18,10 +18,11 @@ from storied.domain.commands import Command
 from storied.domain.ids import new_id
 from storied.errors import Conflict, InvalidCommand, InvalidQuery, Outdated, RequestRefused, StoreError, UnknownOutcome
 from storied.opened import OpenApp
+from storied.projections.parking import Written
 from storied.services.commanding.awaiting import wait_for_views
 from storied.services.commanding.binding import Binding
 from storied.services.commanding.changes import Changed, Told
-from storied.services.commanding.members import key_of_member
+from storied.services.commanding.members import key_of_member, keys_in_paths
 from storied.services.describing.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health
@@ -29,7 +30,7 @@ from storied.services.service import Opening, Service
 from storied.services.settings import POSITION_HEADER, Settings
 from storied.services.web.cookies import kept_cookie
 from storied.services.web.http import Header, Request, Response
-from storied.services.web.preconditions import SAID, command_id_of, said_by
+from storied.services.web.preconditions import SAID, command_id_of, said_by, spelled
 from storied.services.web.routing import Router, parse_template
 from storied.store.records import Receipt
 
@@ -70,10 +71,12 @@ def command_service(
     settings = settings or Settings()
     gate = gate or Gate(app, settings)
     service = CommandService(Router(), opening, settings, gate)
-    for command in app.handlers:
+    keys = keys_in_paths(app)
+    for command, handler in app.handlers.items():
         for text in app.routes[command]:
             template = parse_template(text, COMMAND_METHODS)
-            service.router.add(template, CommandEndpoint(service, app, Binding(command, template)), command)
+            binding = Binding(command, template, handler, keys)
+            service.router.add(template, CommandEndpoint(service, app, binding), command)
     add_health(service.router, gate, service.readied)
     add_description(service.router, gate)
     return service
@@ -105,7 +108,7 @@ class CommandEndpoint:
         shop = self.service.opening.value
         given = key or new_id()
         asked = self._asked(request, given, seen, fresh=key is None)
-        request.repeat_key = given
+        request.repeat_key = spelled(given)
         try:
             receipt, events = await _performed(shop, command, asked)
         except Conflict as conflict:
@@ -117,7 +120,8 @@ class CommandEndpoint:
         if wanted is not None:
             self.service.release()
             types, limit = {event.type for event in events}, self.service.settings.wait_limit
-            applied = await wait_for_views(shop, self.app.views, receipt.position, types, wanted, limit)
+            written = self._written(command, receipt)
+            applied = await wait_for_views(shop, self.app.views, written, types, wanted, limit)
             if applied is not None:
                 headers.append((b"preference-applied", applied.encode()))
         body = _encoder.encode(Changed(receipt.position, receipt.count, events))
@@ -138,6 +142,14 @@ class CommandEndpoint:
             seen=seen,
             fresh=fresh,
         )
+
+    def _written(self, command: Command, receipt: Receipt) -> Written:
+        """What was written; where nothing had to change, the documents of what that was decided about."""
+        if receipt.count:
+            return Written(receipt.first - 1, receipt.position)
+        boundary = self.app.handlers[type(command)].boundary(command)
+        keys = frozenset(loaded.entity_id for loaded in boundary if loaded.entity_id is not None)
+        return Written(receipt.position, receipt.position, keys)
 
     def _headers(self, command: Command, request: Request, receipt: Receipt) -> list[Header]:
         position = b"%d" % receipt.position

@@ -34,6 +34,8 @@ from storied.services.web.problems import problem_response
 from storied.services.web.routing import Route, Router
 
 S = TypeVar("S")
+NOT_IMPLEMENTED = 501
+"""The one status from 500 on for which the request is to blame."""
 _log = logging.getLogger("storied.services")
 _LATE = (
     "The request took longer than this server allows. A command may or may not be stored: repeat it with the same "
@@ -66,7 +68,7 @@ class Pipeline:
 
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
         """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
-        if status >= 500 and error is not None:
+        if status >= 500 and status != NOT_IMPLEMENTED and error is not None:
             trace = None if isinstance(error, RequestRefused) else error  # who is refused in masses fills no disk
             _log.error("request %s ended with %d: %s", request.request_id, status, error, exc_info=trace)
 

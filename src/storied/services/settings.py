@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from storied.domain.access import Verifier
+from storied.domain.showing import shown
 from storied.errors import DefinitionError
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names under which a machine reaches itself."""
 POSITION_HEADER = "Storied-Position"
 AFTER_HEADER = "Storied-After"
+_HOST = re.compile(r"\*|(\*\.)?[a-z0-9._-]*[a-z0-9_-]\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+")
+_OWN_PORT = re.compile(r"http:.*:80|https:.*:443")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,7 +25,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     verifier: Verifier | None = None
     """Finds out who asks; without one, the app's."""
     hosts: tuple[str, ...] = LOOPBACK
-    """What may stand in `Host`, on any port; ``*.shop.example`` stands for each name below it, and ``*`` for all."""
+    """What may stand in `Host`, or in an absolute target, which goes before it, on any port.
+
+    ``*.shop.example`` stands for each name below it, and ``*`` for all.
+    """
     origins: tuple[str, ...] = ()
     """The origins, such as ``https://shop.example``, whose pages may send requests beside the service's own."""
     body_limit: int = 1024 * 1024
@@ -97,3 +106,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise DefinitionError(f"{', '.join(wrong)} cannot be that small or that large. Give a number above 0.")
         if not self.hosts:
             raise DefinitionError("hosts= is empty, so nobody could be answered. Name a host, or * for any.")
+        for host in self.hosts:
+            if not _HOST.fullmatch(host):
+                raise DefinitionError(
+                    f"{shown(host)} is no host to answer for. Name it without scheme, port and path, such as "
+                    "shop.example, *.shop.example or [::1]; or * for any."
+                )
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin) or _OWN_PORT.fullmatch(origin):
+                raise DefinitionError(
+                    f"{shown(origin)} is no origin. Write it as browsers send it: scheme, host and port in small "
+                    "letters, without a path or the scheme's own port, such as https://shop.example."
+                )

@@ -23,8 +23,9 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._names = frozenset(name.lower() for name in settings.hosts)
-        self._suffixes = tuple(name[1:].lower() for name in settings.hosts if name.startswith("*."))
+        names = [name.lower().rstrip(".") for name in settings.hosts]
+        self._names = frozenset(names)
+        self._suffixes = tuple(name[1:] for name in names if name.startswith("*."))
         self._known: set[bytes] = set()
 
     def check(self, request: Request) -> None:

@@ -39,12 +39,18 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def new_key(principal: str, roles: Iterable[str] = (), *, expires: float | None = None) -> tuple[str, ApiKey]:
     """A new key for the principal, to be shown once, and what to keep of it. Raises `DefinitionError`."""
-    if not is_id(principal):
+    if not (is_id(principal) and principal.strip()):
         raise DefinitionError(
             f"{principal!r} cannot be a principal. Give up to {MAX_ID_CHARACTERS} printable characters."
         )
+    given = frozenset(roles)
+    for role in given:
+        if not (is_id(role) and role == role.strip()):
+            raise DefinitionError(
+                f"{role!r} cannot be a role. Give one that a rule of the app names, such as cashier, or leave it out."
+            )
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    kept = ApiKey(id=key_id, sha256=_hash(secret), principal=principal, roles=frozenset(roles), expires=expires)
+    kept = ApiKey(id=key_id, sha256=_hash(secret), principal=principal, roles=given, expires=expires)
     return f"storied_{key_id}_{secret}", kept
 
 
@@ -118,13 +124,29 @@ def schemes_of(verifier: Verifier) -> Mapping[str, Any]:
     return schemes
 
 
+def credential_headers(verifier: Verifier) -> list[str]:
+    """The headers, in lower case, in which the verifier finds credentials, as far as its schemes tell."""
+    names: dict[str, None] = {}
+    for scheme in schemes_of(verifier).values():
+        match scheme:
+            case {"type": "apiKey", "in": "header", "name": str(name)}:
+                names[name.lower()] = None
+            case {"type": "http" | "oauth2" | "openIdConnect"}:
+                names["authorization"] = None
+    return list(names)
+
+
 async def identify(verifier: Verifier | None, headers: CredentialHeaders) -> Principal | None:
     """The principal behind the headers; None when they show no credential, or nobody verifies any.
 
-    Raises `AccessDenied` for a credential that does not hold, or that none of the verifiers knows.
+    Raises `AccessDenied` for a credential that does not hold, or that none of the verifiers knows, and for two of them:
+    nobody could say whose request it is (RFC 6750, section 2).
     """
     if verifier is None:
         return None
+    shown = [name for name in credential_headers(verifier) if headers.get(name) is not None]
+    if len(shown) > 1:
+        raise unauthenticated(f"The request shows several credentials, in the headers {' and '.join(shown)}")
     principal = await verifier.verify(headers)
     if principal is None:
         if headers.get("authorization") is not None or headers.get("x-api-key") is not None:

@@ -7,15 +7,16 @@ import logging
 from collections.abc import Mapping, Set
 
 from storied.domain.views import View, view_spec
-from storied.errors import StoriedError
+from storied.errors import KeyParked, StoriedError
 from storied.opened import OpenApp
+from storied.projections.parking import Written
 from storied.services.web.preconditions import Wish
 
 _log = logging.getLogger("storied.services")
 
 
 async def wait_for_views(
-    shop: OpenApp, views: Mapping[str, type[View]], position: int, types: Set[str], wanted: Wish, limit: float
+    shop: OpenApp, views: Mapping[str, type[View]], written: Written, types: Set[str], wanted: Wish, limit: float
 ) -> str | None:
     """What of the wish came true, as ``Preference-Applied`` tells it: never an error, since the command is stored.
 
@@ -26,11 +27,11 @@ async def wait_for_views(
     names = [name for name in wanted.views if name in views] if wanted.views is not None else concerned(views, types)
     if wanted.views is not None and not names:
         return None
-    reached = await asyncio.gather(*(_reaches(shop, views[name], position, seconds) for name in names))
-    there = [name for name, arrived in zip(names, reached, strict=True) if arrived]
-    late = [name for name, arrived in zip(names, reached, strict=True) if not arrived]
-    told = f'wait={seconds:g}; views="{" ".join(there)}"'
-    return f'{told}; late="{" ".join(late)}"' if late else told
+    outcomes = await asyncio.gather(*(_outcome(shop, views[name], written, seconds) for name in names))
+    by_outcome: dict[str, list[str]] = {"views": []}
+    for name, outcome in zip(names, outcomes, strict=True):
+        by_outcome.setdefault(outcome, []).append(name)
+    return "; ".join([f"wait={seconds:g}", *(f'{outcome}="{" ".join(of)}"' for outcome, of in by_outcome.items())])
 
 
 def concerned(views: Mapping[str, type[View]], types: Set[str]) -> list[str]:
@@ -38,11 +39,15 @@ def concerned(views: Mapping[str, type[View]], types: Set[str]) -> list[str]:
     return [name for name, view in views.items() if not types.isdisjoint(view_spec(view).types())]
 
 
-async def _reaches(shop: OpenApp, view: type[View], position: int, seconds: float) -> bool:
+async def _outcome(shop: OpenApp, view: type[View], written: Written, seconds: float) -> str:
+    """What the view is listed under: it shows what was written, or its documents are held back, or it is late."""
+    texts = shop.reader.texts
     try:
-        await shop.wait(view, position, timeout=seconds)
+        await texts.served.shows(texts.projector(view), written, seconds)
+    except KeyParked:
+        return "parked"
     except Exception as error:  # whatever it is, the command is stored, and that is what its sender is told
         if not isinstance(error, StoriedError):
             _log.exception("view %s could not be waited for", view.__name__)
-        return False
-    return True
+        return "late"
+    return "views"

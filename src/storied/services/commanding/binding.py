@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import typing
 from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any, Never
 
 import msgspec
 
-from storied.domain.commands import Command
+from storied.domain.commands import Command, CommandHandler
 from storied.domain.showing import shown
 from storied.errors import DefinitionError, InvalidEvent, RequestRefused
 from storied.services.commanding.faults import (
     MOST_FAULTS,
+    UNREADABLE,
     Fault,
     Unfit,
     fault_of,
@@ -29,6 +31,8 @@ from storied.services.commanding.faults import (
     unknown,
 )
 from storied.services.commanding.flat import Flat, path_type
+from storied.services.commanding.naming import Names, entities_of, names_of_field
+from storied.services.commanding.strictness import amounts_in, misspelled
 from storied.services.web.http import Request
 from storied.services.web.routing import Template
 from storied.services.web.spelling import value_of
@@ -42,23 +46,38 @@ _MISSING = object()
 class _Field:
     """One field of a command: where its value comes from, and what reads it."""
 
-    __slots__ = ("decoder", "header", "key", "name", "parameter", "required", "strict", "type")
+    __slots__ = ("amounts", "decoder", "header", "key", "name", "names", "parameter", "required", "strict", "type")
 
-    def __init__(self, field: msgspec.structs.FieldInfo, parameters: tuple[str, ...]) -> None:
+    def __init__(self, field: msgspec.structs.FieldInfo, parameters: tuple[str, ...], names: Names) -> None:
         self.name, self.key, self.type, self.required = field.name, field.encode_name, field.type, field.required
         self.parameter = next((name for name in (self.name, self.key) if name in parameters), None)
+        self.names = names
         self.header = header_of(field.type)
         self.strict = holds_structs(field.type)
+        self.amounts = amounts_in(field.type)
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(field.type)
 
 
 class Binding:
-    """How the requests of one route become commands of one class. Raises `DefinitionError` for a route that cannot."""
+    """How the requests of one route become commands of one class. Raises `DefinitionError` for a route that cannot.
 
-    def __init__(self, command: type[Command], template: Template) -> None:
+    The *handler* tells which fields are ids of entities; *keys* are the fields that stand in the paths of documents.
+    """
+
+    def __init__(
+        self,
+        command: type[Command],
+        template: Template,
+        handler: CommandHandler | None = None,
+        keys: Collection[str] = (),
+    ) -> None:
         self.command, self.template = command, template
+        tags = entities_of(handler)
         try:
-            self._fields = [_Field(field, template.parameters) for field in msgspec.structs.fields(command)]
+            self._fields = [
+                _Field(field, template.parameters, names_of_field(field, template.parameters, tags, keys))
+                for field in msgspec.structs.fields(command)
+            ]
         except (NameError, TypeError) as error:
             raise DefinitionError(
                 f"{command.__name__} cannot be read from a request: {error}. Give each field a type that JSON holds, "
@@ -86,7 +105,7 @@ class Binding:
         inside = {field.name for field in self._fields if field.parameter is None}
         members = [field for field in msgspec.structs.fields(self.command) if field.name in inside]
         parameters = [(f.name, f.parameter, path_type(f.type)) for f in self._fields if f.parameter is not None]
-        return Flat(self.command, members, parameters)
+        return Flat(self.command, members, parameters, [field.names for field in self._fields if field.names.matter])
 
     async def bind(self, request: Request) -> Command:
         """The command that the request asks for.
@@ -126,11 +145,11 @@ class Binding:
             return _decoded(field, raw, sent)
         given: list[Any] = []
         if field.parameter is not None:
-            given.append(_converted(request.path_params[field.parameter], field.type, parameter=field.parameter))
+            given.append(_converted(request.path_params[field.parameter], field, parameter=field.parameter))
         if field.header is not None:
             text = request.headers.get(field.header)
             if text is not None:
-                given.append(_converted(text, field.type, header=field.header))
+                given.append(_converted(text, field, header=field.header))
         if raw is not None:
             given.append(_decoded(field, raw, sent))
         if not given:
@@ -217,24 +236,40 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
+    """The value of a member. Raises `Unfit` with every mistake in it."""
+    at = (field.key,)
+    wrong = list(field.names.faults(sent, at))
+    if field.amounts is not None:
+        wrong += misspelled(field.amounts, sent, at)
+    value = None
     try:
         value = field.decoder.decode(raw)
-    except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-        raise Unfit(faults_of(raw, field.type, (field.key,)) or [fault_of(error, (field.key,))]) from None
-    if field.strict:
-        faults = strangers(value, sent, (field.key,))
-        if faults:
-            raise Unfit(faults[:MOST_FAULTS])
+    except UNREADABLE as error:
+        faults = faults_of(raw, field.type, at) or [fault_of(error, at)]
+    else:
+        faults = strangers(value, sent, at) if field.strict else []
+    if wrong:
+        known = {fault.pointer for fault in wrong}
+        faults = [fault for fault in faults if fault.pointer not in known] + wrong
+    if faults:
+        raise Unfit(faults[:MOST_FAULTS])
     return value
 
 
-def _converted(text: str, wanted: Any, *, parameter: str | None = None, header: str | None = None) -> Any:
-    """The value that the text of a path or a header stands for."""
+def _converted(text: str, field: _Field, *, parameter: str | None = None, header: str | None = None) -> Any:
+    """The value that the text of a path or a header stands for. Raises `Unfit`."""
+    faults: Iterable[Fault]
+    value = None
     try:
-        return value_of(text, wanted)
+        value = value_of(text, field.type)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
-        fault = fault_of(error, ())
-        raise Unfit([Fault(fault.detail, parameter=parameter, header=header)]) from None
+        faults = [fault_of(error, ())]
+    else:
+        faults = field.names.faults(text, ())
+    told = [Fault(fault.detail, parameter=parameter, header=header) for fault in faults]
+    if told:
+        raise Unfit(told)
+    return value
 
 
 def header_of(wanted: Any) -> str | None:

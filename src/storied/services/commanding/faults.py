@@ -15,6 +15,8 @@ from urllib.parse import quote
 import msgspec
 
 MOST_FAULTS = 50
+UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, TypeError)
+"""What a decoder raises of a value that does not fit; a `TypeError` of one that no set can hold."""
 _AT = re.compile(r" - at `(?:key in )?(\$.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
@@ -81,7 +83,7 @@ def _collect(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, ...], f
         return
     try:
         value = msgspec.json.decode(raw, type=wanted)
-    except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+    except UNREADABLE as error:
         before = len(found)
         _collect_inside(raw, _bare(wanted), at, found)
         if len(found) == before:

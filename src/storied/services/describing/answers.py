@@ -19,7 +19,7 @@ REJECTED = str(_REJECTED.status)
 """The status of a rejection, as a description has it."""
 ANY = (
     *("bad-request", "bad-path", "bad-origin", "bad-host"),
-    *("head-too-slow", "uri-too-long", "headers-too-large", "internal"),
+    *("head-too-slow", "uri-too-long", "headers-too-large", "internal", "not-implemented"),
 )
 """What every request may meet."""
 SECURED = ("unauthenticated", "forbidden", "no-keys")
@@ -65,7 +65,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Preference-Applied": {
-        "description": "What `Prefer: wait` came to; `late` names the views that were not there in time.",
+        "description": "What `Prefer: wait` came to; `late` and `parked` name the views that do not show it.",
         "schema": {"type": "string", "examples": ['wait=5; views="OrderPage"']},
     },
     "Set-Cookie": {
@@ -73,7 +73,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Storied-Parked": {
-        "description": "The document is held back: it has not taken the event at this position.",
+        "description": "The document, or one that may belong here, is held back: it has not taken this event.",
         "schema": {"type": "string"},
     },
     "X-Request-Id": {

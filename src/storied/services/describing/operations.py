@@ -19,7 +19,8 @@ from storied.domain.views import View, view_spec
 from storied.projections.projector import Projector
 from storied.services.commanding.binding import header_of
 from storied.services.commanding.changes import Changed
-from storied.services.commanding.members import key_of_member
+from storied.services.commanding.members import key_of_member, keys_in_paths
+from storied.services.commanding.naming import entities_of, names_of_field
 from storied.services.describing import parameters
 from storied.services.describing.answers import (
     HEADERS,
@@ -32,7 +33,7 @@ from storied.services.describing.answers import (
 )
 from storied.services.describing.examples import NONE, Examples
 from storied.services.describing.parameters import Parameter
-from storied.services.describing.schemas import PREFIX, Schema, Schemas, describable, free_name
+from storied.services.describing.schemas import PREFIX, Schema, Schemas, as_name, describable, free_name
 from storied.services.describing.security import Security
 from storied.services.health import Ready
 from storied.services.querying.history import Entry
@@ -71,6 +72,7 @@ class Operations:
         self._problem = self._named("Problem", PROBLEM_SCHEMA)
         self.responses: dict[str, Any] = {}
         self._ids: set[str] = set()
+        self._keys = keys_in_paths(app)
 
     def of(self, route: Route) -> Operation:
         """The operation of a route."""
@@ -113,7 +115,10 @@ class Operations:
         members = self._schemas.members(command)
         body: Schema = {**members, "properties": dict(members.get("properties", {}))}
         given: list[Parameter] = []
+        tags = entities_of(self.app.handlers[command])
         for field in msgspec.structs.fields(command):
+            naming = names_of_field(field, route.template.parameters, tags, self._keys)
+            body["properties"][field.encode_name] = as_name(body["properties"][field.encode_name], naming)
             names = [name for name in (field.name, field.encode_name) if name in route.template.parameters]
             asked = header_of(field.type)
             if names or asked is not None:
@@ -144,7 +149,9 @@ class Operations:
         if dependencies:
             operation["x-dependencies"] = dependencies
         schema = {"type": "array", "items": self._schemas.received(view)}
-        return with_answers(operation, self._read("The documents.", schema, "Link", live="list`, `document"))
+        return with_answers(
+            operation, self._read("The documents.", schema, "Link", "Storied-Parked", live="list`, `document")
+        )
 
     def _history(self, route: Route, view: type[View]) -> Operation:
         docs = [f"Tells the history of one {view.__name__}: what changed, when, by whom, and why."]
@@ -167,7 +174,8 @@ class Operations:
         given = parameters.in_path_of_query(query, inside)
         given += [*parameters.of_query(query, inside), *parameters.shared(*parameters.READ)]
         operation = self._operation(route, "Query", subject.__name__, [subject.__doc__], given)
-        return with_answers(operation, self._read("The answer.", self._schemas.received(self._returns[subject])))
+        schema = self._schemas.received(self._returns[subject])
+        return with_answers(operation, self._read("The answer.", schema, "Storied-Parked"))
 
     def _open(self, route: Route) -> Operation:
         """What operators ask, and what describes the service."""

@@ -64,12 +64,11 @@ SHARED: dict[str, Parameter] = {
     ),
     "Idempotency-Key": header(
         "Idempotency-Key",
-        "The command is executed once for each key: a repeat gets the first answer. Any text, such as a UUID.",
+        "The command is executed once for each key: a repeat gets the first answer. Any text, such as a UUID; in "
+        "quotes, a quote and a backslash have a backslash before them.",
         {
             "type": "string",
-            "minLength": 1,
-            "maxLength": 255,
-            "pattern": "^[ -~]+$",
+            "pattern": r'^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~]([ !#-~]{0,253}[!#-~])?)$',
             "examples": ["0f3e9a5c-6d1f-4b43-9d62-0a4b1f2f8f11"],
         },
     ),

@@ -18,11 +18,11 @@ import msgspec.inspect as mi
 
 from storied.domain.tags import MAX_TAG_CHARACTERS, Tag
 from storied.projections.comparing import value_kinds
+from storied.services.commanding.naming import STEPS, Names, holds_ids
+from storied.services.web.spelling import DECIMAL
 
 Schema = dict[str, Any]
 PREFIX = "#/components/schemas/"
-DECIMAL = r"^[+-]?([0-9]{1,999}\.?[0-9]{0,999}|\.[0-9]{1,999})([eE][+-]?[0-9]{1,3})?$"
-"""An amount that Python's Decimal takes and an index can hold, each of which has an end: well within it."""
 _INSIDE = ("items", "additionalProperties", "propertyNames")
 _BESIDE = ("anyOf", "oneOf", "allOf", "prefixItems")
 
@@ -194,6 +194,19 @@ def inlined(hint: Any) -> Schema:
             node["pattern"] = DECIMAL
         node.pop("uniqueItems", None)
     return schema
+
+
+def as_name(schema: Schema, names: Names) -> Schema:
+    """The schema of a field whose texts name something, with what they have to be like for that."""
+    inside = msgspec.structs.replace(names, in_path=False)
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [as_name(one, names) for one in schema["anyOf"]]}
+    if schema.get("type") == "array" and isinstance(schema.get("items"), dict):
+        return {**schema, "items": as_name(schema["items"], inside)}
+    if schema.get("type") != "string" or not {"format", "enum", "contentEncoding"}.isdisjoint(schema):
+        return schema
+    limits = {"minLength": 1, "maxLength": names.most} if holds_ids(names.hint) else {}
+    return {**limits, **schema, **({"not": {"enum": sorted(STEPS)}} if names.in_path else {})}
 
 
 def _as_sent(schema: Schema) -> Schema:

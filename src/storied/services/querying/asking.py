@@ -144,14 +144,20 @@ def answer(request: Request, body: bytes, position: int | None, *more: Header) -
     return Response(200, body, [JSON, *headers])
 
 
+def parked_at(position: int) -> Header:
+    """The header that says at which event a document stopped: it, or an answer that it belongs to, is not whole."""
+    return b"storied-parked", b"%d" % position
+
+
 def encoded(value: Any) -> bytes:
     """The value as JSON."""
     return msgspec.json.encode(value)
 
 
-def absent(position: int | None = None) -> RequestRefused:
+def absent(position: int | None = None, parked: int | None = None) -> RequestRefused:
     """The refusal of a document that is not there, or is not for this client: nobody can tell which."""
-    headers = {} if position is None else {"Storied-Position": str(position)}
+    known = {"Storied-Position": position, "Storied-Parked": parked}
+    headers = {name: str(value) for name, value in known.items() if value is not None}
     return RequestRefused("not-found", "There is no such document.", headers=headers)
 
 

@@ -19,6 +19,7 @@ from storied.services.querying.asking import (
     fixed_in,
     last_event,
     no_past,
+    parked_at,
     seen_document,
     stream_then,
     then_of,
@@ -52,7 +53,7 @@ class DocumentEndpoint:
         if shown.document is None:
             raise absent(shown.position)
         if shown.held is not None:
-            more.append((b"storied-parked", b"%d" % shown.held))
+            more.append(parked_at(shown.held))
         return answer(request, shown.document, shown.position, *more)
 
     def asked(self, request: Request) -> tuple[str, At | None, Mapping[str, Any]]:

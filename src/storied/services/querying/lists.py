@@ -13,7 +13,15 @@ from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
 from storied.projections.texts import Texts
-from storied.services.querying.asking import answer, last_event, no_past, stream_then, then_of, wants_stream
+from storied.services.querying.asking import (
+    answer,
+    last_event,
+    no_past,
+    parked_at,
+    stream_then,
+    then_of,
+    wants_stream,
+)
 from storied.services.querying.blaming import BAD_CURSOR, refused
 from storied.services.querying.listing import Listing, array_of, indexed_value_in, listing, next_link
 from storied.services.querying.live import STREAM_HEADERS, ListTelling, stream
@@ -47,6 +55,8 @@ class ListEndpoint:
             raise (refused("cursor", error) if error.code == BAD_CURSOR else error) from None
         if page.cursor is not None:
             more.append((b"link", next_link(request.query, page.cursor)))
+        if page.parked:
+            more.append(parked_at(min(one.position for one in page.parked)))
         return answer(request, array_of(page.hits), page.position, *more)
 
     async def page(self, asked: Listing, visible: Mapping[str, Any], then: Then) -> Texts:

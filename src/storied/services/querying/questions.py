@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,7 +14,7 @@ from storied.domain.queries import QueryFunction
 from storied.domain.times import At
 from storied.errors import DefinitionError, InvalidQuery, NotIndexed
 from storied.projections.reader import Reader
-from storied.services.querying.asking import absent, answer, encoded, no_stream, then_of
+from storied.services.querying.asking import absent, answer, encoded, no_stream, parked_at, then_of
 from storied.services.querying.blaming import told
 from storied.services.querying.freshness import moment_in
 from storied.services.querying.listing import bad_parameter, missing_parameter, once, unknown_parameter, value_in
@@ -44,8 +47,10 @@ class QuestionEndpoint:
         reader = self.service.opening.value.then(then)
         result = await self._result(reader, arguments, at)
         if result is None:
-            raise absent(reader.position)
-        return answer(request, encoded(result), reader.position, *more)
+            raise absent(reader.position, reader.parked)
+        if reader.parked is not None:
+            more.append(parked_at(reader.parked))
+        return answer(request, answered(self.query, result), reader.position, *more)
 
     async def _result(self, reader: Reader, arguments: dict[str, Any], at: At | None) -> Any:
         """What the function returns. A question of its own that cannot be asked is the client's fault, or its own."""
@@ -94,3 +99,24 @@ class QuestionEndpoint:
         except msgspec.ValidationError as error:
             told = str(error)
             raise bad_parameter(name, told[:1].lower() + told[1:]) from None
+
+
+def answered(query: QueryFunction, result: Any) -> bytes:
+    """The result as JSON. Raises `DefinitionError` for what JSON cannot hold, which is the function's doing."""
+    try:
+        body = encoded(result)
+        if b"null" in body or b"NaN" in body or b"Infinity" in body:  # what is not finite may have become one of these
+            plain = msgspec.to_builtins(result, builtin_types=(Decimal,), str_keys=True)
+            json.dumps(plain, allow_nan=False, default=_finite)
+    except Exception as error:  # whatever it is, the request is not to blame
+        raise DefinitionError(
+            f"query {query.name} returned what JSON cannot hold: {error}. Return finite numbers, None for what is not "
+            "known, and types that msgspec encodes."
+        ) from error
+    return body
+
+
+def _finite(amount: Decimal) -> str:
+    if not math.isfinite(amount):
+        raise ValueError(f"{amount} is no number in JSON")
+    return str(amount)

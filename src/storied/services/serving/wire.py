@@ -2,23 +2,31 @@
 
 Without these, who sends a header that never ends fills the memory, and who sends it a byte a minute holds a connection
 for ever: nothing of either reaches an application that could refuse it. Fields behind a chunked body (trailers) are
-dropped, whatever they are called: they come after the request was taken for what its head says. What is refused here
-is told, named and counted as any other refusal. Needs the extra ``services``.
+dropped, whatever they are called: they come after the request was taken for what its head says. The host in a target
+goes before the header. What is refused here is told, named and counted as any other refusal. Needs the extra
+``services``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from storied.errors import RequestRefused
 from storied.services.gate import Gate
 from storied.services.serving.lingering import Lingering
-from storied.services.web.http import REFUSED, Message, Request
+from storied.services.web.http import REFUSED, Header, Message, Request
 from storied.services.web.problems import problem_response
+from storied.services.web.routing import RECOGNISED, unknown_method
 
+_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+_LINE = re.compile(rb"^([!#$%&'*+.^_`|~0-9A-Za-z-]+) [\x21-\x7e]+ HTTP/1\.[01]\r?$", re.MULTILINE)
 _ROOM = 4096
 """What a head holds beside its target and headers: the method, the version, the spaces, colons and line ends."""
 LEFTOVER_BODIES = 4
@@ -41,6 +49,7 @@ class Connection(HttpToolsProtocol):
     _head = 0
     _beside = 0
     _leftover = 0
+    _received = b""
     _head_timer: asyncio.TimerHandle | None = None
     _leftover_timer: asyncio.TimerHandle | None = None
 
@@ -73,7 +82,9 @@ class Connection(HttpToolsProtocol):
             if self._beside - len(data) > self.head_limit:
                 self._refuse("headers-too-large", f"Over {self.head_limit} bytes stand beside the body. Send none.")
                 return
+        self._received = data
         super().data_received(data)
+        self._received = b""
         if not self._in_head or self.transport.is_closing():
             return
         if self._head_timer is None and self._head:
@@ -88,6 +99,11 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; the parser tells trailers as it tells headers, so these go where nobody looks."""
+        if not self.url.startswith(b"/"):
+            self.url = origin_form(self.url, self.headers)
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        if codings:
+            check_codings(codings, self.parser.get_http_version())
         super().on_headers_complete()  # which refuses some heads, and then the head has not ended
         self._in_head, self._head, self._beside = False, 0, 0
         self._stop_waiting()
@@ -122,7 +138,14 @@ class Connection(HttpToolsProtocol):
         self.transport.end()
 
     def send_400_response(self, msg: str) -> None:
-        """The parser could not read what came."""
+        """The parser could not read what came, or was told not to go on with it."""
+        error = sys.exception()
+        refused = error.__context__ if error is not None else None
+        if isinstance(error, httptools.HttpParserInvalidMethodError) and (found := method_in(self._received)):
+            refused = unknown_method(found)
+        if isinstance(refused, RequestRefused):
+            self._refuse(refused.code, refused.message)
+            return
         what = "head of the request" if self._in_head else "body"
         self._refuse("bad-request", f"The {what} is not well-formed HTTP/1.1. Nothing was done. Mend it.")
 
@@ -203,6 +226,46 @@ class Connection(HttpToolsProtocol):
         lines = [b"%b: %b\r\n" % field for field in fields]
         self.transport.write(b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]))
         self.gate.finish(request, answer.status, 0.0, error)
+
+
+def origin_form(target: bytes, headers: list[Header]) -> bytes:
+    """The path and query of a target; the host in it takes the place of the one in the headers (RFC 9112, 3.2.2).
+
+    Headers without a host, or with several, are left as they are: they are refused for that.
+    """
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None:
+        return target
+    places = [at for at, (name, _) in enumerate(headers) if name == b"host"]
+    if len(places) == 1:
+        headers[places[0]] = (b"host", found["authority"])
+    return found["rest"] if found["rest"].startswith(b"/") else b"/" + found["rest"]
+
+
+def method_in(data: bytes) -> str | None:
+    """The method that is not known in what looks like the first line of a request; None where there is no such line."""
+    found = (line[1].decode("ascii") for line in _LINE.finditer(data))
+    return next((method for method in found if method not in RECOGNISED), None)
+
+
+def check_codings(given: Iterable[bytes], version: str) -> None:
+    """Passes a chunked body of HTTP/1.1. Raises `RequestRefused` for any other transfer coding (RFC 9112, 6.1 and 6.3).
+
+    It is not implemented, or, where chunks are not the last of it, nothing tells where the body ends.
+    """
+    codings = [one.strip(b" \t").lower() for value in given for one in value.split(b",")]
+    if version != "1.1" or codings[-1] != b"chunked":
+        raise RequestRefused(
+            "bad-request",
+            "Where the body ends cannot be told from this Transfer-Encoding. Nothing was done. Send "
+            "Transfer-Encoding: chunked, over HTTP/1.1.",
+        )
+    if codings != [b"chunked"]:
+        raise RequestRefused(
+            "not-implemented",
+            "A body is taken in chunks, and in no other transfer coding. Nothing was done. Send it with "
+            "Transfer-Encoding: chunked.",
+        )
 
 
 async def _nothing() -> Message:

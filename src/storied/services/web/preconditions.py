@@ -15,6 +15,8 @@ WAIT_SECONDS = 5.0
 """How long a client waits that names views and no time."""
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 _POSITION = re.compile(r"\d{1,18}")
+_KEY = re.compile(r'"(?P<quoted>(?:[ !#-\[\]-~]|\\["\\])*)"|(?P<bare>[ !#-~]*)')
+_ESCAPED, _SPECIAL = re.compile(r"\\(.)"), re.compile(r'["\\]')
 _PREFERENCE = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?\s*([;,]|$)')
 
 
@@ -59,18 +61,30 @@ def expected_position(headers: Headers) -> int | None:
 
 
 def idempotency_key(headers: Headers) -> str | None:
-    """The ``Idempotency-Key``, with or without its quotes. Raises `RequestRefused` with code ``bad-header``."""
-    text = headers.get("idempotency-key")
-    if text is None:
+    """The ``Idempotency-Key``: a string in quotes as structured fields have them (RFC 9651), or bare text without any.
+
+    Raises `RequestRefused` with code ``bad-header``.
+    """
+    if b"idempotency-key" not in headers.table:
         return None
-    if len(text) >= 2 and text[0] == text[-1] == '"':
-        text = text[1:-1]
-    if not (0 < len(text) <= MOST_KEY_CHARACTERS and text.isascii() and text.isprintable()):
+    given = headers.only(b"idempotency-key") or b""
+    found = _KEY.fullmatch(given.decode("latin-1").strip())
+    key = "" if found is None else found["bare"] or _ESCAPED.sub(r"\1", found["quoted"] or "")
+    if not 0 < len(key) <= MOST_KEY_CHARACTERS:
         raise _bad(
             "Idempotency-Key",
-            f"Idempotency-Key takes 1 to {MOST_KEY_CHARACTERS} printable ASCII characters, such as a UUID.",
+            f"Idempotency-Key takes 1 to {MOST_KEY_CHARACTERS} printable ASCII characters, such as a UUID, once. In "
+            "quotes, a quote and a backslash have a backslash before them; without quotes there is no quote.",
         )
-    return text
+    return key
+
+
+def spelled(key: str) -> str:
+    """The key as the header takes it: in quotes where it could not stand without."""
+    if '"' not in key and key == key.strip():
+        return key
+    escaped = _SPECIAL.sub(r"\\\g<0>", key)
+    return f'"{escaped}"'
 
 
 def command_id_of(principal: str, route: str, key: str) -> str:

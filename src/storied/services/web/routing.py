@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from storied.domain.access import Subject
+from storied.domain.showing import shown
 from storied.errors import DefinitionError, RequestRefused
 from storied.services.web.http import Endpoint
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+RECOGNISED = frozenset({*METHODS, "HEAD", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
+"""The methods of HTTP itself: a path may not take one of them, any other is for no path."""
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 
@@ -111,7 +114,8 @@ class Router:
     def match(self, method: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]]:
         """The route of a request and the values of its parameters. HEAD is answered as GET.
 
-        Raises `RequestRefused`: ``not-found``, and ``method-not-allowed`` with what is allowed.
+        Raises `RequestRefused`: ``not-found``, ``method-not-allowed`` with what is allowed, and ``not-implemented`` for
+        a method that is not known at all.
         """
         if segments == [""]:
             segments = []
@@ -120,6 +124,8 @@ class Router:
         if node is None:
             raise RequestRefused("not-found", "Nothing is served at this path.")
         route = node.routes.get("GET" if method == "HEAD" else method)
+        if route is None and method not in RECOGNISED:
+            raise unknown_method(method)
         if route is None:
             allowed = allowed_methods(node.routes)
             raise RequestRefused(
@@ -128,6 +134,13 @@ class Router:
                 headers={"Allow": allowed},
             )
         return route, dict(zip(route.template.parameters, values, strict=True))
+
+
+def unknown_method(method: str) -> RequestRefused:
+    """The refusal of a method that is for no path."""
+    return RequestRefused(
+        "not-implemented", f"No path takes the method {shown(method, 20)}. OPTIONS tells which ones a path takes."
+    )
 
 
 def allowed_methods(routes: dict[str, Route]) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+DECIMAL = r"^[+-]?([0-9]{1,999}\.?[0-9]{0,999}|\.[0-9]{1,999})([eE][+-]?[0-9]{1,3})?$"
+"""An amount that Python's Decimal takes and an index can hold, each of which has an end: well within it."""
+NO_AMOUNT = "Invalid decimal string."
+_AMOUNT = re.compile(DECIMAL.strip("^$"))
 _NAMES: tuple[tuple[type, str], ...] = (  # the first that fits
     (bool, "true or false"),
     (int, "a whole number"),
@@ -28,9 +34,16 @@ _NAMES: tuple[tuple[type, str], ...] = (  # the first that fits
 def value_of(text: str, wanted: Any) -> Any:
     """The value of a type that the text spells, as JSON would have it in quotes or, for numbers and the like, without.
 
-    A number is no time and no duration, though it could be taken for one. Raises as `msgspec.convert` does.
+    A number is no time, no duration and no bool, though it could be taken for one, and it is finite: JSON has no other.
+    An amount is spelled as `DECIMAL` has it. Raises as `msgspec.convert` does.
     """
     value = msgspec.convert(text, wanted, strict=False)
+    if isinstance(value, Decimal) and not is_amount(text):
+        raise msgspec.ValidationError(NO_AMOUNT)
+    if isinstance(value, bool) and text not in ("true", "false"):
+        raise msgspec.ValidationError("Expected `bool`, got `str`")
+    if isinstance(value, float) and not isfinite(value):
+        raise msgspec.ValidationError("Expected a finite number")
     return msgspec.convert(text, wanted) if isinstance(value, (datetime, timedelta)) else value
 
 
@@ -49,6 +62,11 @@ def is_marked(wanted: Any) -> bool:
         isinstance(m, msgspec.Meta) for m in wanted.__metadata__
     )
     return found or any(is_marked(part) for part in typing.get_args(wanted))
+
+
+def is_amount(text: str) -> bool:
+    """Whether the text spells an amount as the description has it, which Decimal is not so exact about."""
+    return _AMOUNT.fullmatch(text) is not None
 
 
 def names_of(kinds: Iterable[Any]) -> str:

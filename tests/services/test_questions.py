@@ -1,0 +1,98 @@
+"""Query functions over HTTP: which numbers they are given, and what becomes of an answer that JSON cannot hold."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from storied import App, Reader
+from storied.services.queries import QueryService, query_service
+from tests.services.asgi import Sent, ask
+
+oracle = App("oracle")
+answers: dict[str, Any] = {
+    "nan": math.nan,
+    "infinite": {"deep": [1.5, None, -math.inf]},
+    "no-amount": {"price": Decimal("NaN")},
+    "endless-amount": [Decimal("-Infinity")],
+    "object": object(),
+    "half-a-surrogate": "\ud800",
+    "words": ["NaN", "Infinity", "null", None, {"NaN": Decimal("1.50")}],
+}
+
+
+@oracle.query("GET /scales/{weight}")
+async def weighed(
+    views: Reader,
+    weight: float,
+    beside: float | None = None,
+    others: list[float] = [],  # noqa: B006 - it is only read
+) -> list[float | None]:
+    """What it was asked with."""
+    return [weight, beside, *others]
+
+
+@oracle.query("GET /amounts")
+async def least_of(views: Reader, least: Decimal) -> Decimal:
+    """What it was asked with."""
+    return least
+
+
+@oracle.query("GET /answers/{name}")
+async def told(views: Reader, name: str) -> Any:
+    """Whatever stands under the name."""
+    return answers[name]
+
+
+@asynccontextmanager
+async def open_oracle() -> AsyncIterator[QueryService]:
+    """The service, over nothing."""
+    async with oracle.open("memory://") as opened, query_service(oracle, opened) as service:
+        yield service
+
+
+async def asked(target: str) -> Sent:
+    """The answer to a GET."""
+    async with open_oracle() as service:
+        return await ask(service, "GET", target)
+
+
+@pytest.mark.parametrize("spelled", ["NaN", "nan", "inf", "-Infinity", "1e999"])
+@pytest.mark.parametrize(
+    ("target", "parameter"),
+    [("/scales/{}", "weight"), ("/scales/1?beside={}", "beside"), ("/scales/1?others=1&others={}", "others")],
+)
+async def test_a_number_is_finite(spelled: str, target: str, parameter: str) -> None:
+    """JSON has no other, so nothing could be answered; the parameter is named, in the path as in the query string."""
+    refused = await asked(target.format(spelled))
+    assert (refused.status, refused.json["code"]) == (400, "bad-parameter")
+    assert refused.json["errors"] == [{"parameter": parameter, "detail": f"'{spelled}' is not a number"}]
+
+
+async def test_a_finite_number_is_taken() -> None:
+    """As JSON spells it."""
+    assert (await asked("/scales/-1.5e3?beside=0&others=2")).json == [-1500.0, 0.0, 2.0]
+
+
+@pytest.mark.parametrize("name", [name for name in answers if name != "words"])
+async def test_an_answer_that_json_cannot_hold_is_the_functions_fault(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client is told that the server failed, and the operator which function it was, and what to return instead."""
+    with caplog.at_level(logging.ERROR, "storied.services"):
+        failed = await asked(f"/answers/{name}")
+    assert (failed.status, failed.json["code"]) == (500, "internal")
+    [record] = caplog.records
+    assert f"{failed.json['request_id']} ended with 500: query told returned what JSON" in record.getMessage()
+    assert record.getMessage().endswith("and types that msgspec encodes.")
+
+
+async def test_words_for_what_is_not_finite_are_words() -> None:
+    """Only numbers are looked at."""
+    assert (await asked("/answers/words")).json == ["NaN", "Infinity", "null", None, {"NaN": "1.50"}]
