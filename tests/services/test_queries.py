@@ -445,7 +445,7 @@ async def searched() -> AsyncIterator[QueryService]:
         ("after=abc", "bad-cursor", "after", "it did not come with a page, so start from the first one"),
         ("most=0", "bad-parameter", "most", "it is a whole number from 1 to 10000"),
         ("most=10001", "bad-parameter", "most", "it is a whole number from 1 to 10000"),
-        ("least=NaN", "bad-parameter", "least", "it is nothing that price could be compared with"),
+        ("least=NaN", "bad-parameter", "least", "'NaN' is not a number"),
         ("version=99", "bad-parameter", "version", "it lies beyond the head of the log, which is 5"),
         ("version=-1", "bad-parameter", "version", "it is a whole number from 0"),
         ("since=2018-01-01T00:00:00", "bad-parameter", "since", "it is a time with a zone"),
