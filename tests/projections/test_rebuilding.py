@@ -80,7 +80,7 @@ async def test_readers_see_the_old_until_the_swap_and_then_the_new(file: Path) -
     old, view = tallies(1)
     head = await built(file, 1, 20_000)
     answers: list[tuple[int, int]] = []
-    async with old.open(f"sqlite:///{file}", views=False) as opened, running(file, 2, chunk=500):
+    async with old.open(f"sqlite:///{file}", views=False) as opened, running(file, 2, chunk=50):
         while not answers or answers[-1][0] == 1:
             answers.append(await seen(opened, view))
             head = (await opened.record(*counted(5, start=head))).position
