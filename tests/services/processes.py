@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -31,8 +33,8 @@ def free_port() -> int:
 class Program:
     """One `storied` process, which can be killed and started again."""
 
-    def __init__(self, *words: str) -> None:
-        self.words = words
+    def __init__(self, *words: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.words, self.environment = words, environment
         self.told: dict[str, Any] = {}
         self.process: asyncio.subprocess.Process | None = None
 
@@ -53,6 +55,7 @@ class Program:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=ROOT,
+            env=os.environ | self.environment,
         )
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), SECONDS)

@@ -16,51 +16,18 @@ from math import ceil
 from types import FrameType
 from typing import Any
 
-import msgspec
 import uvicorn
 
-from storied.errors import StoreUnavailable
 from storied.services.gate import Gate
 from storied.services.service import Service
 from storied.services.serving.closing import take_nobody_new, those_who_wait
+from storied.services.serving.listening import BACKLOG, listen
 from storied.services.serving.stopping import SIGNALS, end_at_once
 from storied.services.serving.supervising import Parent
 from storied.services.serving.wire import Connection, connection_class
 
-BACKLOG = 2048
 HANDSHAKE_SECONDS = 0.25
 """How long a client that has begun to connect may take to end it, once nobody new is taken."""
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """As a client writes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; on a free port for port 0. Raises `StoreUnavailable`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
-        raise StoreUnavailable(
-            f"nothing can listen at {host}:{port}: {error}. Free the port, or choose another with --port.",
-            code="no-address",
-        ) from error
-
-
-def address_of(listening: socket.socket) -> Address:
-    """Where the socket listens."""
-    host, port = listening.getsockname()[:2]
-    return Address(host, port)
 
 
 Started = Callable[["Server"], None]
@@ -109,7 +76,10 @@ class Server(uvicorn.Server):
                 signal.signal(one, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Requests are taken, and whoever waits for that is told."""
+        """Requests are taken, and whoever waits for that is told. Raises `StoreUnavailable`."""
+        await self.on_tick(0)  # sets the date that stands in answers, also where nothing follows but the shutdown
+        for holding in sockets or []:
+            listen(holding)
         await super().startup(sockets)
         self._tell(self)
 
@@ -135,6 +105,8 @@ class Server(uvicorn.Server):
             with listening:
                 for one in those_who_wait(listening):
                     await asyncio.get_running_loop().connect_accepted_socket(self._connection, one)
+        if self._parent is not None:
+            self._parent.tell_emptied()
 
     def _connection(self) -> Connection:
         kind = self.config.http_protocol_class
@@ -142,12 +114,21 @@ class Server(uvicorn.Server):
 
 
 async def serve(
-    service: Service[Any], gate: Gate, listening: socket.socket, *, started: Started, parent: Parent | None = None
+    service: Service[Any], gate: Gate, holding: socket.socket, *, started: Started, parent: Parent | None = None
 ) -> None:
     """Serves until a signal says to stop, and has then answered everything that it had taken.
 
-    *started* is called once requests are taken. With a *parent* the others that share the socket take what waits in it,
-    unless all are being stopped. Raises what opening the service raises.
+    Nobody is taken before the service is open; then *started* is called. With a *parent* the others that share the
+    socket take what waits in it, unless all are being stopped. Raises what opening the service raises, and
+    `StoreUnavailable` when another took the address meanwhile.
     """
     async with service:
-        await Server(service, gate, started, parent).serve(sockets=[listening])
+        await Server(service, gate, started, parent).serve(sockets=[holding])
+
+
+async def turn_away(service: Service[Any], gate: Gate, listening: socket.socket) -> None:
+    """Tells whoever waits in the socket that the service, which is not open, is closing; nobody else can tell them."""
+    await service.aclose()
+    server = Server(service, gate, lambda _: None)
+    server.stop()
+    await server.serve(sockets=[listening])

@@ -1,4 +1,8 @@
-"""Stopping: a process that is told to stop by a signal, once to end what it has begun, twice to end at once."""
+"""Stopping: a process that is told to stop by a signal, once to end what it has begun, twice to end at once.
+
+While it starts it has begun nothing, and ends at once. That is the system's default, too, but not for the first process
+of a container: that one is never told, and goes on to serve until it is killed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,11 @@ import signal
 import sys
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def end_when_told() -> None:
+    """From now on SIGTERM ends the process at once, in good order, until something else is said about the signal."""
+    signal.signal(signal.SIGTERM, lambda *_: end_at_once(0))
 
 
 async def until_told() -> None:
@@ -25,7 +34,7 @@ async def until_told() -> None:
     await told.wait()
 
 
-def end_at_once() -> None:
+def end_at_once(code: int = 1) -> None:
     """Ends the process as it stands; what was acknowledged is on the disk."""
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(code)

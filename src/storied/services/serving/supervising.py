@@ -2,8 +2,9 @@
 
 Each is a program of its own, so nothing that was open in one is open in another. The socket is this process's: while
 one of them is started again, connections wait in it and none is lost. When all stop they are told so, since then nobody
-else takes what waits. Whoever serves is told to stop before whoever keeps the views up to date, so that an answer that
-waits for a view still comes.
+else takes what waits; the socket is kept until one of them says that nobody is left in it, or, where none has come so
+far as to serve, until those who wait have been turned away. Whoever serves is told to stop before whoever keeps the
+views up to date, so that an answer that waits for a view still comes.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import logging
 import os
 import select
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from socket import socket
+from socket import socket, socketpair
 
 import msgspec
 
+from storied.services.serving.listening import listen
 from storied.services.serving.stopping import SIGNALS
 from storied.services.telemetry.sharing import Sheet
 
@@ -45,15 +47,15 @@ class Program(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """A program that runs, and the end of the pipe that is its standard input."""
+    """A program that runs, and our end of its standard input, on which both sides talk."""
 
     process: asyncio.subprocess.Process
-    line: int
+    line: socket
 
     def stop(self) -> None:
         """Tells it that all stop, and then to do so."""
-        with suppress(BrokenPipeError):
-            os.write(self.line, b"\n")
+        with suppress(ConnectionError):
+            self.line.send(b"\n")
         self.signal(signal.SIGTERM)
 
     def signal(self, number: signal.Signals) -> None:
@@ -63,37 +65,56 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Supervisor:
-    """Keeps programs running until it is told to stop."""
+    """Keeps programs running until it is told to stop. *turn_away* answers those who wait in a socket for nobody."""
 
-    def __init__(self, programs: Sequence[Program], listening: socket) -> None:
-        self._programs, self._listening = tuple(programs), listening
+    def __init__(
+        self, programs: Sequence[Program], holding: socket, turn_away: Callable[[socket], Awaitable[None]]
+    ) -> None:
+        self._programs, self._socket, self._turn_away = tuple(programs), holding, turn_away
         self._running: dict[str, Running] = {}
-        self._stopping = asyncio.Event()
+        self._stopping, self._emptied = asyncio.Event(), asyncio.Event()
+        self._hurries = False
         self._gave_up: int | None = None
 
-    async def run(self) -> int:
-        """The exit code, once all have stopped: 0, or what a program ended with that could not be kept running."""
+    async def run(self, started: Callable[[], None]) -> int:
+        """The exit code, once all have stopped: 0, or what a program ended with that could not be kept running.
+
+        *started* is called once connections are taken. Raises `StoreUnavailable` when another took the address.
+        """
         loop = asyncio.get_running_loop()
-        for one in (signal.SIGINT, signal.SIGTERM):
+        for one in SIGNALS:
             loop.add_signal_handler(one, self._told)
+        listen(self._socket)
+        started()
         keepers = {program: asyncio.create_task(self._keep(program)) for program in self._programs}
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([stopping, *keepers.values()], return_when=asyncio.FIRST_COMPLETED)
         self._stopping.set()  # a keeper that ended by itself has failed
-        self._listening.close()  # those that serve have theirs, and close it when nobody waits in it any more
         for last in (False, True):
             mine = [keepers[program] for program in self._programs if program.last is last]
             for program in self._programs:
                 if program.last is last and program.name in self._running:
                     self._running[program.name].stop()
+            if mine and not last:
+                await self._leave(mine)
             if mine:
                 await asyncio.wait(mine)
         for keeper in keepers.values():
             keeper.result()
         return self._gave_up or 0
 
+    async def _leave(self, serving: Sequence[asyncio.Task[None]]) -> None:
+        """Closes the socket when nobody waits in it: as one who serves says, or else by itself when all have ended."""
+        emptied, ended = asyncio.create_task(self._emptied.wait()), asyncio.create_task(asyncio.wait(serving))
+        await asyncio.wait([emptied, ended], return_when=asyncio.FIRST_COMPLETED)
+        emptied.cancel()
+        if not (self._emptied.is_set() or self._hurries):
+            await self._turn_away(self._socket)
+        self._socket.close()
+
     def _told(self) -> None:
         if self._stopping.is_set():
+            self._hurries = True
             for running in self._running.values():
                 running.signal(signal.SIGKILL)
         self._stopping.set()
@@ -121,33 +142,41 @@ class Supervisor:
 
     async def _run(self, program: Program) -> int:
         """What the program ended with. Its standard input ends when this process does, which stops it, too."""
-        theirs, ours = os.pipe()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *program.arguments,
-                stdin=theirs,
-                pass_fds=[self._listening.fileno(), *program.files],
-                start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells the others in order
-            )
-        except BaseException:
-            os.close(ours)
-            raise
-        finally:
-            os.close(theirs)
-        running = self._running[program.name] = Running(process, ours)
-        if self._stopping.is_set():
-            running.stop()
-        try:
-            return await process.wait()
-        finally:
-            del self._running[program.name]
-            os.close(ours)
-            if program.sheet is not None:
-                program.sheet.leave()
+        ours, theirs = socketpair()
+        with ours:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *program.arguments,
+                    stdin=theirs.fileno(),
+                    pass_fds=[self._socket.fileno(), *program.files],
+                    start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells the others in order
+                )
+            running = self._running[program.name] = Running(process, ours)
+            if self._stopping.is_set():
+                running.stop()
+            loop = asyncio.get_running_loop()
+            loop.add_reader(ours, self._hear, ours)
+            try:
+                return await process.wait()
+            finally:
+                loop.remove_reader(ours)
+                del self._running[program.name]
+                if program.sheet is not None:
+                    program.sheet.leave()
+
+    def _hear(self, line: socket) -> None:
+        """One of those who serve says that nobody is left in the socket; or it has ended."""
+        said = b""
+        with suppress(ConnectionError):
+            said = line.recv(4096)
+        if said:
+            self._emptied.set()
+        else:
+            asyncio.get_running_loop().remove_reader(line)
 
 
 class Parent:
-    """Whoever started this process, as its standard input tells: a byte says that all stop; it ends with the parent."""
+    """Whoever started this process, at the other end of its standard input: a byte says that all stop; it may end."""
 
     def __init__(self) -> None:
         self._stops_all = False
@@ -174,8 +203,16 @@ class Parent:
             self._read()
         return self._stops_all
 
+    def tell_emptied(self) -> None:
+        """Tells it that nobody waits in the socket any more, and that nobody is going to."""
+        with suppress(OSError):  # it may have ended
+            os.write(0, b"\n")
+
     def _read(self) -> None:
         self._stops_all = True
-        if not os.read(0, 4096):
+        said = b""
+        with suppress(ConnectionError):  # it ended before it read what this process said
+            said = os.read(0, 4096)
+        if not said:
             asyncio.get_running_loop().remove_reader(0)
             os.kill(os.getpid(), signal.SIGTERM)
