@@ -36,6 +36,7 @@ class Program:
     def __init__(self, *words: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self.words, self.environment = words, environment
         self.told: dict[str, Any] = {}
+        self._log = os.memfd_create("log")
         self.process: asyncio.subprocess.Process | None = None
 
     @property
@@ -53,7 +54,7 @@ class Program:
             *self.words,
             "--json",
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=self._log,
             cwd=ROOT,
             env=os.environ | self.environment,
         )
@@ -61,6 +62,11 @@ class Program:
         line = await asyncio.wait_for(self.process.stdout.readline(), SECONDS)
         assert line, f"storied {' '.join(self.words)} ended with {await self.process.wait()}"
         self.told = json.loads(line)
+
+    @property
+    def logged(self) -> list[str]:
+        """The lines that it has logged by now."""
+        return os.pread(self._log, 1 << 24, 0).decode().splitlines()
 
     def tell(self, number: signal.Signals) -> None:
         """Sends it a signal."""

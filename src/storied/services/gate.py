@@ -28,6 +28,7 @@ class Gate(Pipeline):
     """The pipeline of an app's services. One may serve several services of one process."""
 
     def __init__(self, app: App, settings: Settings, meters: Meters | None = None) -> None:
+        super().__init__()
         self.app, self.access, self.settings = app, app.access, settings
         self.verifier = settings.verifier or app.verifier
         self.meters = meters or Meters()

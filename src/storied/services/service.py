@@ -7,7 +7,6 @@ finished. What opens, and which routes there are, is the business of the command
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -18,6 +17,7 @@ from typing import Any, Generic, Self, TypeVar
 from storied.domain.ids import new_id
 from storied.errors import RequestRefused, StoreClosed
 from storied.services.settings import Settings
+from storied.services.telemetry.blaming import Blame
 from storied.services.web.deadlines import Deadlines
 from storied.services.web.http import (
     Answer,
@@ -34,7 +34,6 @@ from storied.services.web.problems import problem_response
 from storied.services.web.routing import Route, Router
 
 S = TypeVar("S")
-_log = logging.getLogger("storied.services")
 _LATE = (
     "The request took longer than this server allows. A command may or may not be stored: repeat it with the same "
     "Idempotency-Key. Ask for less at once."
@@ -43,6 +42,9 @@ _LATE = (
 
 class Pipeline:
     """What a request passes beside its endpoint. This one only names it; each step may raise a `StoriedError`."""
+
+    def __init__(self) -> None:
+        self._blame = Blame()
 
     def start(self, request: Request) -> None:
         """Names the request, before anything else is looked at. Raises nothing."""
@@ -67,8 +69,7 @@ class Pipeline:
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
         """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
         if status >= 500 and error is not None:
-            trace = None if isinstance(error, RequestRefused) else error  # who is refused in masses fills no disk
-            _log.error("request %s ended with %d: %s", request.request_id, status, error, exc_info=trace)
+            self._blame.tell(request, status, error)
 
 
 class Opening(Generic[S]):
