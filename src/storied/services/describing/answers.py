@@ -26,14 +26,15 @@ _READ = (
     *("no-log", "no-read-models"),
 )
 _VIEW = ("not-caught-up", "key-parked", "view-failed", "view-rebuilding")
+_STREAM = ("too-many-streams", "too-many-client-streams")
 _COMMAND = (
     "bad-query bad-header not-json invalid-fields invalid disconnected too-slow conflict outdated "
     "unknown-position too-large unsupported-media-type idempotency-key-reused rejected unknown-outcome store-fenced"
 )
 MET: dict[str, tuple[str, ...]] = {
     "Command": (*_STORE, *_COMMAND.split()),
-    "Document": (*_STORE, *_READ, *_VIEW, "too-many-streams"),
-    "List": (*_STORE, *_READ, *_VIEW, "not-indexed", "too-many-streams"),
+    "Document": (*_STORE, *_READ, *_VIEW, *_STREAM),
+    "List": (*_STORE, *_READ, *_VIEW, *_STREAM, "not-indexed"),
     "History": (*_STORE, *_READ, *_VIEW, "no-history"),
     "Query": (*_STORE, *_READ, *_VIEW, "not-indexed", "not-acceptable"),
     "Open": (),
