@@ -81,11 +81,12 @@ async def answers(asked: list[asyncio.Task[bytes]]) -> set[bytes]:
 
 @pytest.mark.timeout(60)
 async def test_who_waits_while_all_are_starting_is_told_when_they_are_stopped(tmp_path: Path) -> None:
-    """With a problem, by their parent: none of them can."""
+    """With a problem, by their parent: none of them can. It has not said yet that it serves."""
     server = Slow(tmp_path, port := free_port(), "--processes", "2")
     server.hold("import")
-    async with running(server):
+    async with starting(server) as started:
         await eventually(lambda: len(server.waiting("import")) == 3, SECONDS)
+        assert not started.done()
         asked = await queued(port)
         server.tell(signal.SIGTERM)
         assert await answers(asked) == {b"HTTP/1.1 503 Service Unavailable"}
@@ -94,6 +95,7 @@ async def test_who_waits_while_all_are_starting_is_told_when_they_are_stopped(tm
         assert "\r\nretry-after: 2\r\n" in told
         assert "\r\ndate: " in told
         assert await server.ended() == 0
+        assert server.logged[0].startswith("INFO storied.services: told to stop by SIGTERM")
 
 
 @pytest.mark.timeout(60)
@@ -132,17 +134,29 @@ async def test_who_waits_is_served_by_a_process_that_has_started_when_all_are_st
 
 
 @pytest.mark.timeout(60)
-async def test_who_waits_for_servers_that_cannot_start_is_told(tmp_path: Path) -> None:
-    """When their parent gives up; it ends with what they ended with."""
+@pytest.mark.parametrize(
+    ("said", "code", "why"),
+    [
+        ("raise RuntimeError('no luck')", 2, "ended with 2, which another start would not change"),
+        ("import os; os._exit(9)", 9, "ended with 9, for the 5th time soon after its start"),
+        ("import os; os.kill(os.getpid(), 9)", 1, "was ended by SIGKILL, for the 5th time soon after its start"),
+    ],
+    ids=["an error in the app", "an exit", "a kill"],
+)
+async def test_who_waits_for_servers_that_cannot_start_is_told(tmp_path: Path, said: str, code: int, why: str) -> None:
+    """When their parent gives up, at once where trying again is no use; it ends with what they ended with."""
     server = Slow(tmp_path, port := free_port(), "--processes", "2")
     server.hold("import")
-    async with running(server):
+    async with starting(server):
         await eventually(lambda: len(server.waiting("import")) == 3, SECONDS)
         asked = await queued(port)
-        (tmp_path / "said").write_text("raise RuntimeError('no luck')")
+        (tmp_path / "said").write_text(said, encoding="utf-8")
         await server.let_on("import")
         assert await answers(asked) == {b"HTTP/1.1 503 Service Unavailable"}
-        assert await server.ended() == 2
+        assert await server.ended() == code
+    assert sum(line.endswith(f"{why}; everything stops") for line in server.logged) == 1
+    restarts = sum("it is started again" in line for line in server.logged)
+    assert restarts == 0 if code == 2 else 4 <= restarts <= 12
 
 
 @pytest.mark.timeout(60)

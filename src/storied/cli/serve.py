@@ -13,7 +13,7 @@ from typing import Any
 
 from storied.app import App
 from storied.cli.configuring import is_loopback, settings_from
-from storied.cli.failures import UsageProblem
+from storied.cli.failures import USAGE, UsageProblem
 from storied.cli.logs import log_to_stderr
 from storied.cli.places import APP_VARIABLE, STORE_VARIABLE, add_store, load_app, store_or_default
 from storied.cli.printing import Output
@@ -156,7 +156,7 @@ def _programs(arguments: Namespace, url: str, holding: socket, *, views: bool) -
     """The processes to keep running: those that serve, and one for the views where this command runs them."""
     app = arguments.app or ""
     base = (sys.executable, "-m", "storied.cli")
-    common = ("--store", url, *(("--json",) if arguments.json else ()))
+    common = ("--store", url, *(f"--{flag}" for flag in ("json", "debug") if getattr(arguments, flag, False)))
     flags = [flag for flag in ("commands", "queries", "insecure_no_auth", "quiet") if getattr(arguments, flag)]
     options = ["--host", arguments.host, "--socket", str(holding.fileno())]
     options += ["--" + flag.replace("_", "-") for flag in flags]
@@ -171,9 +171,10 @@ def _programs(arguments: Namespace, url: str, holding: socket, *, views: bool) -
     for n, own in enumerate(sheets, 1):
         files = (own, *(one for one in sheets if one != own))
         words = (*base, "serve", *target, *common, *options, "--no-views", "--sheets", *map(str, files))
-        programs.append(Program(f"server {n}", words, files=files, sheet=Sheet(own)))
+        programs.append(Program(f"server {n}", words, files=files, sheet=Sheet(own), hopeless=(USAGE,)))
     if views:
-        programs.append(Program("worker", (*base, "work", *target, *common, "--supervised"), last=True))
+        words = (*base, "work", *target, *common, "--supervised")
+        programs.append(Program("worker", words, last=True, hopeless=(USAGE,)))
     return programs
 
 

@@ -8,6 +8,7 @@ once; what was acknowledged is on the disk. Needs the extra ``services``.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -22,9 +23,11 @@ from storied.services.gate import Gate
 from storied.services.service import Service
 from storied.services.serving.closing import take_nobody_new, those_who_wait
 from storied.services.serving.listening import BACKLOG, listen
-from storied.services.serving.stopping import SIGNALS, end_at_once
-from storied.services.serving.supervising import Parent
+from storied.services.serving.stopping import SIGNALS, end_at_once, tell_stopping
+from storied.services.serving.supervising import EMPTIED, SERVES, Parent
 from storied.services.serving.wire import Connection, connection_class
+
+log = logging.getLogger("storied.services")
 
 HANDSHAKE_SECONDS = 0.25
 """How long a client that has begun to connect may take to end it, once nobody new is taken."""
@@ -54,6 +57,8 @@ class Server(uvicorn.Server):
             )
         )
         self._service, self._gate, self._tell, self._parent = service, gate, started, parent
+        self.signalled = False
+        """Whether it was a signal that stopped it."""
 
     def stop(self) -> None:
         """Begins to drain. Called again, it ends the process at once; with a parent that is for the parent to do."""
@@ -63,6 +68,9 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal came."""
+        self.signalled = True
+        if self._parent is None:
+            tell_stopping(sig, again=self.should_exit)
         self.stop()
 
     @contextmanager
@@ -81,6 +89,8 @@ class Server(uvicorn.Server):
         for holding in sockets or []:
             listen(holding)
         await super().startup(sockets)
+        if self._parent is not None:
+            self._parent.tell(SERVES)
         self._tell(self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -106,7 +116,7 @@ class Server(uvicorn.Server):
                 for one in those_who_wait(listening):
                     await asyncio.get_running_loop().connect_accepted_socket(self._connection, one)
         if self._parent is not None:
-            self._parent.tell_emptied()
+            self._parent.tell(EMPTIED)
 
     def _connection(self) -> Connection:
         kind = self.config.http_protocol_class
@@ -122,8 +132,11 @@ async def serve(
     socket take what waits in it, unless all are being stopped. Raises what opening the service raises, and
     `StoreUnavailable` when another took the address meanwhile.
     """
+    server = Server(service, gate, started, parent)
     async with service:
-        await Server(service, gate, started, parent).serve(sockets=[holding])
+        await server.serve(sockets=[holding])
+    if server.signalled and parent is None:
+        log.info("stopped")
 
 
 async def turn_away(service: Service[Any], gate: Gate, listening: socket.socket) -> None:

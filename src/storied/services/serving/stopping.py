@@ -7,11 +7,14 @@ of a container: that one is never told, and goes on to serve until it is killed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+log = logging.getLogger("storied.services")
 
 
 def end_when_told() -> None:
@@ -24,14 +27,21 @@ async def until_told() -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def tell() -> None:
+    def tell(number: signal.Signals) -> None:
+        tell_stopping(number, again=told.is_set())
         if told.is_set():
             end_at_once()
         told.set()
 
     for one in SIGNALS:
-        loop.add_signal_handler(one, tell)
+        loop.add_signal_handler(one, tell, one)
     await told.wait()
+
+
+def tell_stopping(number: int, *, again: bool) -> None:
+    """Logs that a signal says to stop."""
+    how = "everything ends at once" if again else "what has begun is ended first"
+    log.info("told to stop by %s; %s", signal.Signals(number).name, how)
 
 
 def end_at_once(code: int = 1) -> None:

@@ -21,14 +21,16 @@ from socket import socket, socketpair
 import msgspec
 
 from storied.services.serving.listening import listen
-from storied.services.serving.stopping import SIGNALS
+from storied.services.serving.stopping import SIGNALS, tell_stopping
 from storied.services.telemetry.sharing import Sheet
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 HEALTHY_SECONDS = 10.0
 """Who has lived for so long and dies is started again at once."""
 TRIES = 5
-"""How often in a row a process may die young before everything stops."""
+"""How often in a row a process may die young before everything stops, unless others serve well."""
+SERVES, EMPTIED = b"s", b"e"
+"""What a process says to its parent: it takes requests; nobody is left in the socket, and nobody is going to be."""
 
 log = logging.getLogger("storied.services")
 
@@ -36,7 +38,8 @@ log = logging.getLogger("storied.services")
 class Program(msgspec.Struct, frozen=True):
     """One process to keep running: its arguments, and whether it stops after those that serve.
 
-    It gets the descriptors *files* beside the socket. *sheet* is where it measures, and is told when it has ended.
+    It gets the descriptors *files* beside the socket. *sheet* is where it measures, and is told when it has ended. When
+    it ends with one of the codes *hopeless*, starting it again would change nothing.
     """
 
     name: str
@@ -44,13 +47,15 @@ class Program(msgspec.Struct, frozen=True):
     last: bool = False
     files: tuple[int, ...] = ()
     sheet: Sheet | None = None
+    hopeless: tuple[int, ...] = ()
 
 
 class Running(msgspec.Struct, frozen=True):
-    """A program that runs, and our end of its standard input, on which both sides talk."""
+    """A program that runs, our end of its standard input, on which both sides talk, and when it began."""
 
     process: asyncio.subprocess.Process
     line: socket
+    began: float
 
     def stop(self) -> None:
         """Tells it that all stop, and then to do so."""
@@ -64,6 +69,26 @@ class Running(msgspec.Struct, frozen=True):
             self.process.send_signal(number)
 
 
+class Tries:
+    """How often a program has died young in a row, and what follows from that."""
+
+    def __init__(self) -> None:
+        self._young = 0
+        self._is_needed = True
+
+    def pause(self, lived: float, *, hopeless: bool, others_serve: bool) -> float | None:
+        """Seconds until it is started again, after it has lived for so many; None: not at all, and everything stops.
+
+        Where others served well when the deaths began, it is tried for ever: who serves is not stopped for who cannot.
+        """
+        self._young = 0 if lived > HEALTHY_SECONDS else self._young + 1
+        if self._young <= 1:
+            self._is_needed = not others_serve
+        if self._is_needed and self._young and (hopeless or self._young >= TRIES):
+            return None
+        return float(min(FIRST_PAUSE * 2 ** max(self._young - 1, 0), LONGEST_PAUSE))
+
+
 class Supervisor:
     """Keeps programs running until it is told to stop. *turn_away* answers those who wait in a socket for nobody."""
 
@@ -72,23 +97,26 @@ class Supervisor:
     ) -> None:
         self._programs, self._socket, self._turn_away = tuple(programs), holding, turn_away
         self._running: dict[str, Running] = {}
-        self._stopping, self._emptied = asyncio.Event(), asyncio.Event()
+        self._serving, self._stopping, self._emptied = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._hurries = False
         self._gave_up: int | None = None
 
     async def run(self, started: Callable[[], None]) -> int:
         """The exit code, once all have stopped: 0, or what a program ended with that could not be kept running.
 
-        *started* is called once connections are taken. Raises `StoreUnavailable` when another took the address.
+        *started* is called once requests are taken. Raises `StoreUnavailable` when another took the address.
         """
         loop = asyncio.get_running_loop()
         for one in SIGNALS:
-            loop.add_signal_handler(one, self._told)
+            loop.add_signal_handler(one, self._told, one)
         listen(self._socket)
-        started()
         keepers = {program: asyncio.create_task(self._keep(program)) for program in self._programs}
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait([stopping, *keepers.values()], return_when=asyncio.FIRST_COMPLETED)
+        serving, stopping = asyncio.create_task(self._serving.wait()), asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([serving, stopping, *keepers.values()], return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        if self._serving.is_set():
+            started()
+            await asyncio.wait([stopping, *keepers.values()], return_when=asyncio.FIRST_COMPLETED)
         self._stopping.set()  # a keeper that ended by itself has failed
         for last in (False, True):
             mine = [keepers[program] for program in self._programs if program.last is last]
@@ -101,6 +129,7 @@ class Supervisor:
                 await asyncio.wait(mine)
         for keeper in keepers.values():
             keeper.result()
+        log.info("stopped")
         return self._gave_up or 0
 
     async def _leave(self, serving: Sequence[asyncio.Task[None]]) -> None:
@@ -112,7 +141,8 @@ class Supervisor:
             await self._turn_away(self._socket)
         self._socket.close()
 
-    def _told(self) -> None:
+    def _told(self, number: signal.Signals) -> None:
+        tell_stopping(number, again=self._stopping.is_set())
         if self._stopping.is_set():
             self._hurries = True
             for running in self._running.values():
@@ -121,24 +151,32 @@ class Supervisor:
 
     async def _keep(self, program: Program) -> None:
         """Starts the program, and again whenever it ends before it should."""
-        loop, young = asyncio.get_running_loop(), 0
+        loop, tries = asyncio.get_running_loop(), Tries()
         while not self._stopping.is_set():
             began = loop.time()
             code = await self._run(program)
             if self._stopping.is_set():
                 return
-            young = 0 if loop.time() - began > HEALTHY_SECONDS else young + 1
-            log.warning("%s ended with %d; it is started again", program.name, code)
-            if young >= TRIES:
-                log.error("%s ended %d times soon after its start; everything stops", program.name, TRIES)
+            hopeless, how = code in program.hopeless, ended(code)
+            pause = tries.pause(loop.time() - began, hopeless=hopeless, others_serve=self._serves(loop.time()))
+            if pause is None:
+                why = (
+                    "which another start would not change"
+                    if hopeless
+                    else f"for the {TRIES}th time soon after its start"
+                )
+                log.error("%s %s, %s; everything stops", program.name, how, why)
                 self._gave_up = code if code > 0 else 1
                 self._stopping.set()
                 return
-            pause = min(FIRST_PAUSE * 2 ** max(young - 1, 0), LONGEST_PAUSE)
-            try:
+            log.warning("%s %s; it is started again", program.name, how)
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
-            except TimeoutError:
-                continue
+
+    def _serves(self, now: float) -> bool:
+        """Whether one who serves has done so for long enough to be called well."""
+        serving = [self._running[one.name] for one in self._programs if not one.last and one.name in self._running]
+        return any(now - running.began > HEALTHY_SECONDS for running in serving)
 
     async def _run(self, program: Program) -> int:
         """What the program ended with. Its standard input ends when this process does, which stops it, too."""
@@ -151,7 +189,7 @@ class Supervisor:
                     pass_fds=[self._socket.fileno(), *program.files],
                     start_new_session=True,  # Ctrl-C in a terminal is for this process, which tells the others in order
                 )
-            running = self._running[program.name] = Running(process, ours)
+            running = self._running[program.name] = Running(process, ours, asyncio.get_running_loop().time())
             if self._stopping.is_set():
                 running.stop()
             loop = asyncio.get_running_loop()
@@ -165,14 +203,26 @@ class Supervisor:
                     program.sheet.leave()
 
     def _hear(self, line: socket) -> None:
-        """One of those who serve says that nobody is left in the socket; or it has ended."""
+        """One of those who serve says something; or it has ended."""
         said = b""
         with suppress(ConnectionError):
             said = line.recv(4096)
-        if said:
+        if SERVES in said:
+            self._serving.set()
+        if EMPTIED in said:
             self._emptied.set()
-        else:
+        if not said:
             asyncio.get_running_loop().remove_reader(line)
+
+
+def ended(code: int) -> str:
+    """How a process ended, in words."""
+    if code >= 0:
+        return f"ended with {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
 
 
 class Parent:
@@ -203,10 +253,10 @@ class Parent:
             self._read()
         return self._stops_all
 
-    def tell_emptied(self) -> None:
-        """Tells it that nobody waits in the socket any more, and that nobody is going to."""
+    def tell(self, what: bytes) -> None:
+        """Tells it `SERVES` or `EMPTIED`."""
         with suppress(OSError):  # it may have ended
-            os.write(0, b"\n")
+            os.write(0, what)
 
     def _read(self) -> None:
         self._stops_all = True
