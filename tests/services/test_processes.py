@@ -275,7 +275,9 @@ async def test_a_log_that_is_away_has_a_line_and_one_when_it_is_back(tmp_path: P
 
         await eventually(is_back, timeout=10)
         await eventually(lambda: "is back" in queries.logged[-1], timeout=10)
-        one, other, back = queries.logged
+        away_since, one, other, back = queries.logged
+    assert away_since.startswith("WARNING storied.engines: ")
+    assert str(tmp_path / "tally.db") in away_since
     assert " ended with 503: " in one
     assert " ended with 503: " in other
     assert str(tmp_path / "tally.db") in one

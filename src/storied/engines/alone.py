@@ -85,22 +85,30 @@ class LateLog:
         if self._failure is not None and time.monotonic() - self._failure[0] < AGAIN_SECONDS:
             raise self._failure[1].with_traceback(None)
         if found is None:
-            self._is_away = True
-            raise StoreUnavailable(
-                f"the log is not at {self._path}. What is asked of the past needs it, what is asked of the present "
-                "does not. Bring the log back, or ask without at=.",
-                code="no-log",
+            raise self._away(
+                StoreUnavailable(
+                    f"the log is not at {self._path}. What is asked of the past needs it, what is asked of the present "
+                    "does not. Bring the log back, or ask without at=.",
+                    code="no-log",
+                )
             )
         try:
             async with AsyncExitStack() as stack:
                 self._store = await stack.enter_async_context(open_log(self._url, clock=self._clock))
                 self._file, self._closing = found, stack.pop_all().aclose
         except StoreUnavailable as error:
-            self._failure, self._is_away = (time.monotonic(), error), True
+            self._failure = time.monotonic(), self._away(error)
             raise
         if self._is_away:
             log.info("the log is back at %s", self._path)
         self._failure, self._is_away = None, False
+
+    def _away(self, error: StoreUnavailable) -> StoreUnavailable:
+        """The error, which is logged unless it is known that the log is away."""
+        if not self._is_away:
+            log.warning("%s", error)
+        self._is_away = True
+        return error
 
     async def _let_go(self) -> None:
         closing, self._closing, self._store = self._closing, None, None

@@ -6,6 +6,7 @@ So a server that could still fail, or be told to stop, before it serves only hol
 
 from __future__ import annotations
 
+import errno
 import socket
 
 import msgspec
@@ -59,7 +60,11 @@ def address_of(holding: socket.socket) -> Address:
 
 
 def _refused(host: str, port: int, error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(
-        f"nothing can listen at {host}:{port}: {error}. Free the port, or choose another with --port.",
-        code="no-address",
-    )
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        remedy = "Another program listens there: stop it, or choose another port with --port"
+    elif number == errno.EACCES:
+        remedy = "Choose a port from 1024 on with --port, or give this process the right to this one"
+    else:
+        remedy = "Name an address of this machine with --host"
+    return StoreUnavailable(f"nothing can listen at {host}:{port}: {error}. {remedy}.", code="no-address")
