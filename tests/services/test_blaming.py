@@ -67,7 +67,7 @@ def test_what_cannot_be_for_now_is_told_once_a_minute(caplog: pytest.LogCaptureF
 @pytest.mark.parametrize(
     ("error", "traced"),
     [
-        (UnknownOutcome("c-1", "io-error"), True),
+        (UnknownOutcome("c-1", "io-error"), False),
         (DefinitionError("it cannot be."), True),
         (ZeroDivisionError("oops"), True),
         (RequestRefused("deadline", "too late."), False),
@@ -76,7 +76,7 @@ def test_what_cannot_be_for_now_is_told_once_a_minute(caplog: pytest.LogCaptureF
 def test_what_may_be_stored_is_told_for_each(
     caplog: pytest.LogCaptureFixture, error: Exception, *, traced: bool
 ) -> None:
-    """Somebody has to find out; and with a trace, but for what is refused."""
+    """Somebody has to find out; and with a trace where nobody expected it."""
     blame = Blame(Clock())
     for n in range(3):
         blame.tell(request(f"r{n}"), 500, error)

@@ -7,10 +7,11 @@ finished. What opens, and which routes there are, is the business of the command
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from time import perf_counter
+from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -34,6 +35,9 @@ from storied.services.web.problems import problem_response
 from storied.services.web.routing import Route, Router
 
 S = TypeVar("S")
+AGAIN_SECONDS = 1.0
+"""How long what was opened is not opened anew."""
+log = logging.getLogger("storied.services")
 _LATE = (
     "The request took longer than this server allows. A command may or may not be stored: repeat it with the same "
     "Idempotency-Key. Ask for less at once."
@@ -73,13 +77,18 @@ class Pipeline:
 
 
 class Opening(Generic[S]):
-    """Something that is opened once, when it is first wanted, and closed in the task that opened it."""
+    """Something that is opened once, when it is first wanted, and closed in the task that opened it.
+
+    What turns out to be of no more use is renewed: closed, and opened again.
+    """
 
     def __init__(self, opening: Callable[[], AbstractAsyncContextManager[S]]) -> None:
         self._opening = opening
         self._owner: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[S] | None = None
         self._stop = asyncio.Event()
+        self._opened = 0.0
+        self._renews = False
         self._closed = False
         self.is_open = False
         """Whether `value` gives something."""
@@ -89,9 +98,27 @@ class Opening(Generic[S]):
         if self._closed:
             raise StoreClosed
         if self._ready is None:
-            self._ready = asyncio.get_running_loop().create_future()
-            self._owner = asyncio.create_task(self._own(self._ready))
+            self._ready = self._begin()
         return await asyncio.shield(self._ready)
+
+    def renew(self, value: S) -> bool:
+        """Closes *value* and opens it anew; whether nobody has asked for that before.
+
+        What was opened a moment ago is given that moment: what fails each time is not opened as often as it fails.
+        """
+        if not self.is_open or self.value is not value or self._renews:
+            return False
+        self._renews = True
+        pause = self._opened + AGAIN_SECONDS - monotonic()
+        asyncio.get_running_loop().call_later(max(0.0, pause), self._renew, value)
+        return True
+
+    def _renew(self, value: S) -> None:
+        self._renews = False
+        if self.is_open and self.value is value:
+            self.is_open = False
+            self._stop.set()
+            self._ready = self._begin()
 
     @property
     def value(self) -> S:
@@ -109,12 +136,22 @@ class Opening(Generic[S]):
             if not self._owner.cancelled():
                 self._owner.result()
 
-    async def _own(self, ready: asyncio.Future[S]) -> None:
+    def _begin(self) -> asyncio.Future[S]:
+        ready: asyncio.Future[S] = asyncio.get_running_loop().create_future()
+        self._stop = asyncio.Event()
+        self._owner = asyncio.create_task(self._own(ready, self._stop, self._owner))
+        return ready
+
+    async def _own(self, ready: asyncio.Future[S], stop: asyncio.Event, before: asyncio.Task[None] | None) -> None:
         try:
+            if before is not None:
+                await asyncio.wait([before])
+                if not before.cancelled() and (error := before.exception()) is not None:
+                    log.warning("what was of no more use could not be closed well: %s", error)
             async with self._opening() as value:
                 ready.set_result(value)
-                self.is_open = not self._closed
-                await self._stop.wait()
+                self.is_open, self._opened = not self._closed, monotonic()
+                await stop.wait()
         except BaseException as error:
             if ready.done():
                 raise

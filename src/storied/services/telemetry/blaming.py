@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from storied.errors import RequestRefused
 from storied.services.web.http import Request
 from storied.services.web.problems import problem_of
 
@@ -41,7 +40,7 @@ class Blame:
         """Logs that the request failed, with a trace where nobody expected that."""
         problem = problem_of(error)
         if problem.unsure:
-            trace = None if isinstance(error, RequestRefused) else error  # who is refused in masses fills no disk
+            trace = error if problem.status == 500 else None
             log.error("request %s ended with %d: %s", request.request_id, status, error, exc_info=trace)
             return
         others = self._others((problem.type, request.route))
