@@ -30,7 +30,7 @@ EXAMPLES: list[StoriedError] = [
     errors.NotIndexed("Orders", "total", ("status",)),
     errors.StoreError("See to the store."),
     errors.StoreUnavailable("Start it.", code="not-a-store"),
-    errors.StoreFenced("no space left"),
+    errors.StoreFenced("it is gone", moved=True),
     errors.StoreClosed(),
     errors.StoreCorrupt("Restore it.", position=7),
 ]

@@ -366,15 +366,21 @@ class StoreFenced(StoreError):
 
     default_code = "store-fenced"
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, *, moved: bool = False) -> None:
+        self.reason, self.moved = reason, moved
+        what = reason if moved else f"an earlier write failed: {reason}"
         super().__init__(
-            f"this store handle is fenced, because an earlier write failed: {reason}. Nothing was stored. "
-            "Close the store, see to the disk, and open it again."
+            f"this store handle is fenced, because {what}. Nothing was stored. "
+            f"Close the store, see to {'the file' if moved else 'the disk'}, and open it again.",
+            code="store-moved" if moved else None,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StoreFenced, (self.reason,)
+        return _fenced, (self.reason, self.moved)
+
+
+def _fenced(reason: str, moved: bool) -> StoreFenced:
+    return StoreFenced(reason, moved=moved)
 
 
 class StoreClosed(StoreError):

@@ -26,7 +26,7 @@ def test_the_first_bad_position_is_named(shell: Shell, tmp_path: Path) -> None:
     tamper(tmp_path / "library.db", "UPDATE event SET data = '{}' WHERE position IN (2, 4)")
     done = shell("verify")
     assert done.code == 1
-    assert "first bad  2: event 2 (BookBought) is not what its digest says" in done.out
+    assert "first bad    2: event 2 (BookBought) is not what its digest says" in done.out
     assert "digest 2" in done.out
     assert "has 2 faults, the first at position 2. " in done.err
 
@@ -136,3 +136,22 @@ def test_progress_is_a_bar_on_a_terminal() -> None:
         tell("file", 0, None)
     assert "events" in place.getvalue()
     assert json.dumps(place.getvalue())
+
+
+def test_how_far_a_store_that_lost_its_end_is_sound_is_told(shell: Shell, tmp_path: Path) -> None:
+    """Though nothing else can open it."""
+    shell("append", "-", stdin="".join('{"type": "A"}\n' for _ in range(400)))
+    content = (tmp_path / "library.db").read_bytes()
+    (tmp_path / "library.db").write_bytes(content[: len(content) // 2 + 100])
+    assert shell("tail").code == 3
+    done = shell("verify", "--json")
+    sound = done.json["sound_until"]
+    assert (done.code, done.error["error"]) == (1, "faults-found")
+    assert 4 < sound < 404
+    assert (done.json["ok"], done.json["first_bad_position"], done.json["counts"]) == (False, sound + 1, {"file": 1})
+    assert (done.json["identity"], done.json["head"], done.json["events"]) == (None, None, sound)
+    text = shell("verify")
+    assert f"sound up to  {sound}\n" in text.out
+    assert f"the first at position {sound + 1}." in text.err
+    (tmp_path / "library.db").write_bytes(content[:5000])
+    assert (shell("verify").code, shell("verify").out) == (3, "")

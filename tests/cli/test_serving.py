@@ -161,7 +161,16 @@ def test_a_port_that_is_taken_is_said(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = shell("serve", "--check", "--port", str(taken.getsockname()[1]))
     assert done.code == 3
+    assert "Another program listens there" in done.err
     assert "--port" in done.err
+
+
+def test_an_address_that_is_not_here_is_said(shell: Shell) -> None:
+    """Another port would not help."""
+    done = shell("serve", "--check", "--port", "0", "--host", "192.0.2.1", "--insecure-no-auth")
+    assert done.code == 3
+    assert "--host" in done.err
+    assert "--port" not in done.err
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -31,9 +33,10 @@ def free_port() -> int:
 class Program:
     """One `storied` process, which can be killed and started again."""
 
-    def __init__(self, *words: str) -> None:
-        self.words = words
+    def __init__(self, *words: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.words, self.environment = words, environment
         self.told: dict[str, Any] = {}
+        self._log = os.memfd_create("log")
         self.process: asyncio.subprocess.Process | None = None
 
     @property
@@ -51,13 +54,19 @@ class Program:
             *self.words,
             "--json",
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=self._log,
             cwd=ROOT,
+            env=os.environ | self.environment,
         )
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), SECONDS)
         assert line, f"storied {' '.join(self.words)} ended with {await self.process.wait()}"
         self.told = json.loads(line)
+
+    @property
+    def logged(self) -> list[str]:
+        """The lines that it has logged by now."""
+        return os.pread(self._log, 1 << 24, 0).decode().splitlines()
 
     def tell(self, number: signal.Signals) -> None:
         """Sends it a signal."""

@@ -14,6 +14,7 @@ import apsw
 import msgspec
 import pytest
 
+from storied.services.access.identity import ApiKeys, new_key
 from storied.services.queries import QueryService, query_service
 from storied.services.querying import live
 from storied.services.settings import Settings
@@ -64,12 +65,15 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(service: QueryService, target: str, **headers: str) -> AsyncIterator[Listener]:
+async def listening(
+    service: QueryService, target: str, *, client: str = "127.0.0.1", **headers: str
+) -> AsyncIterator[Listener]:
     """A client that listens to the stream at the target, and then goes."""
     listener = Listener()
     given = {"Accept": "text/event-stream"} | {n.replace("_", "-"): v for n, v in headers.items()}
     wire = listener.wire
-    serving = asyncio.create_task(service(scope_of("GET", target, given), wire.receive, wire.send))
+    scope = scope_of("GET", target, given, client=(client, 1))
+    serving = asyncio.create_task(service(scope, wire.receive, wire.send))
     try:
         yield listener
     finally:
@@ -290,6 +294,42 @@ async def test_only_so_many_streams_are_open(url: str) -> None:
             async with listening(service, "/books") as third:
                 await third.next()
         assert service.gate.meters.streams.at(())[0] == 0
+
+
+async def test_no_client_takes_all_streams(url: str) -> None:
+    """It is told that its own are too many, and whoever else comes gets one; when it ends one, it gets another."""
+    limited = Settings(stream_limit=9, client_stream_limit=2)
+    async with stocked(url) as (opened, _):
+        service = query_service(library, opened if url == "memory://" else url, settings=limited)
+        async with service, listening(service, "/books") as first:
+            await first.next()
+            async with listening(service, "/books/walden") as second:
+                await second.next()
+                refused = await get(service, "/books", accept="text/event-stream")
+                assert (refused.status, refused.json["code"]) == (429, "too-many-client-streams")
+                assert refused.json["detail"] == "All of your 2 streams are open. End one of them."
+                assert refused.headers["retry-after"] == "10"
+                assert (await get(service, "/books")).status == 200
+                async with listening(service, "/books", client="192.0.2.7") as other:
+                    await other.next()
+            async with listening(service, "/books") as third:
+                await third.next()
+            assert "\nstoried_http_streams_refused_total 1\n" in (await get(service, "/metrics")).body.decode()
+
+
+async def test_who_is_known_is_one_client_wherever_they_come_from(url: str) -> None:
+    """And another than who else comes from the same address."""
+    (anna, kept), (bert, kept_too) = new_key("anna"), new_key("bert")
+    limited = Settings(client_stream_limit=1, verifier=ApiKeys([kept, kept_too]))
+    async with stocked(url) as (opened, _):
+        service = query_service(library, opened if url == "memory://" else url, settings=limited)
+        async with service, listening(service, "/books", x_api_key=anna) as first:
+            await first.next()
+            async with listening(service, "/books", x_api_key=anna, client="192.0.2.7") as again:
+                await again.wire.chunks.get()
+            assert again.wire.sent.status == 429
+            async with listening(service, "/books", x_api_key=bert) as other:
+                await other.next()
 
 
 async def test_refusing_streams_fills_no_log(url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -249,6 +249,42 @@ async def test_questions_are_answered_while_everything_else_is_down(tmp_path: Pa
         assert float(lag[1]) > 1.5
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("instead", ["nothing", "a folder"])
+async def test_a_log_that_is_away_has_a_line_and_one_when_it_is_back(tmp_path: Path, instead: str) -> None:
+    """However many ask for the past meanwhile, and without traces of where in the code that was found."""
+    url = url_in(tmp_path)
+    async with app.open(url):
+        pass
+    queries = serving(url, free_port(), "--queries")
+    async with running(queries), httpx.AsyncClient(base_url=queries.told["address"], timeout=30) as client:
+        assert (await client.get("/tallies?at=0")).status_code == 200
+        away = (tmp_path / "tally.db").rename(tmp_path / "away.db")
+        if instead == "a folder":
+            (tmp_path / "tally.db").mkdir()
+        for _ in range(10):
+            for path in ("/tallies?at=0", "/tallies/a/history"):
+                answer = await client.get(path)
+                assert (answer.status_code, answer.json()["status"]) == (503, 503)
+                assert answer.headers["retry-after"]
+        if instead == "a folder":
+            (tmp_path / "tally.db").rmdir()
+        away.rename(tmp_path / "tally.db")
+
+        async def is_back() -> bool:
+            return (await client.get("/tallies?at=0")).status_code == 200
+
+        await eventually(is_back, timeout=10)
+        await eventually(lambda: "is back" in queries.logged[-1], timeout=10)
+        away_since, one, other, back = queries.logged
+    assert away_since.startswith("WARNING storied.engines: ")
+    assert str(tmp_path / "tally.db") in away_since
+    assert " ended with 503: " in one
+    assert " ended with 503: " in other
+    assert str(tmp_path / "tally.db") in one
+    assert back == f"INFO storied.engines: the log is back at {tmp_path / 'tally.db'}"
+
+
 @pytest.mark.timeout(90)
 async def test_a_query_service_tells_when_its_worker_is_dead_and_when_another_works(tmp_path: Path) -> None:
     """With the reason, and a lag that grows until then; nobody has to start the query service again."""

@@ -15,6 +15,7 @@ from storied.services.service import Opening, Pipeline, Service
 from storied.services.settings import Settings
 from storied.services.web.http import Answer, Message, Request, Response, Stream
 from storied.services.web.routing import Route, Router, parse_template
+from storied.testing.waiting import eventually
 from tests.services.asgi import Wire, ask, scope_of
 
 
@@ -296,3 +297,52 @@ async def test_a_websocket_is_turned_away() -> None:
 
     await service_of(hello, Store().open)({"type": "websocket"}, receive, send)
     assert sent == [{"type": "websocket.close", "code": 1003}]
+
+
+async def test_what_is_of_no_more_use_is_closed_and_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, whoever asks for it; what was opened a moment ago is given time."""
+    opened, closed = 0, 0
+
+    @asynccontextmanager
+    async def open_one() -> AsyncIterator[int]:
+        nonlocal opened, closed
+        opened += 1
+        own = opened
+        yield own
+        closed += 1
+        assert closed == own  # each before the next
+
+    opening = Opening(open_one)
+    monkeypatch.setattr("storied.services.service.AGAIN_SECONDS", 0.05)
+    assert await opening.get() == 1
+    assert opening.renew(1)
+    assert opening.is_open
+    assert not opening.renew(1)
+    await eventually(lambda: opening.is_open and opening.value == 2)  # nobody has to ask for it
+    assert not opening.renew(1)
+    assert opening.renew(2)
+    await eventually(lambda: opening.is_open and opening.value == 3)
+    assert not opening.renew(2)
+    assert await opening.get() == 3
+    assert opening.renew(3)
+    await opening.aclose()
+    assert (opened, closed) == (3, 3)
+    assert not opening.renew(3)
+
+
+async def test_what_cannot_be_opened_anew_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever asks next."""
+    monkeypatch.setattr("storied.services.service.AGAIN_SECONDS", 0)
+    store = Store()
+    opening = Opening(store.open)
+    value = await opening.get()
+    store.failing = StoreUnavailable("not yet.")
+    assert opening.renew(value)
+    await eventually(lambda: not opening.is_open)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await opening.get()
+    store.failing = None
+    assert await opening.get() == "open"
+    await opening.aclose()
+    assert (store.opened, store.closed) == (2, 2)

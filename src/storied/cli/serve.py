@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from socket import socket
 from typing import Any
 
 from storied.app import App
 from storied.cli.configuring import add_files, is_loopback, settings_from
-from storied.cli.failures import UsageProblem
+from storied.cli.failures import USAGE, UsageProblem
 from storied.cli.logs import log_to_stderr
 from storied.cli.places import APP_VARIABLE, STORE_VARIABLE, add_store, load_app, store_or_default
 from storied.cli.printing import Output
 from storied.cli.times import parse_count
 from storied.cli.verb import Verb
 from storied.services.gate import Gate
+from storied.services.serving.listening import address_of, hold
+from storied.services.serving.stopping import end_when_told
 from storied.services.serving.supervising import Parent, Program, Supervisor
 from storied.services.settings import LOOPBACK
 from storied.services.sides import Side, service_of
@@ -61,6 +64,7 @@ def _add_options(parser: ArgumentParser) -> None:
 
 
 async def _run(arguments: Namespace, out: Output) -> None:
+    end_when_told()
     app = load_app(arguments)
     running = _running()
     log_to_stderr()
@@ -74,20 +78,16 @@ async def _run(arguments: Namespace, out: Output) -> None:
     several = arguments.processes > 1
     views = not (arguments.commands or arguments.queries or arguments.no_views)
     service = service_of(app, url, _side(arguments), gate, views=views and not several)
-    if arguments.socket is not None:
-        listening = socket(fileno=arguments.socket)
-    else:
-        listening = running.listen(arguments.host, arguments.port)
-    with listening:
-        told = _Told(arguments, app, url, gate, out, running.address_of(listening).url, is_default)
+    given = arguments.socket
+    with socket(fileno=given) if given is not None else hold(arguments.host, arguments.port) as holding:
+        told = _Told(arguments, app, url, gate, out, address_of(holding).url, is_default)
         if several and not arguments.check:
-            told.tell()
-            programs = _programs(arguments, url, listening, views=views)
-            code = await Supervisor(programs, listening).run()
+            programs = _programs(arguments, url, holding, views=views)
+            code = await Supervisor(programs, holding, partial(running.turn_away, service, gate)).run(told.tell)
             if code:
                 raise SystemExit(code)
             return
-        await running.serve(service, gate, listening, started=told, parent=parent)
+        await running.serve(service, gate, holding, started=told, parent=parent)
 
 
 class _Told:
@@ -160,13 +160,13 @@ def _side(arguments: Namespace) -> Side:
     return "commands" if arguments.commands else "queries" if arguments.queries else "both"
 
 
-def _programs(arguments: Namespace, url: str, listening: socket, *, views: bool) -> list[Program]:
+def _programs(arguments: Namespace, url: str, holding: socket, *, views: bool) -> list[Program]:
     """The processes to keep running: those that serve, and one for the views where this command runs them."""
     app = arguments.app or ""
     base = (sys.executable, "-m", "storied.cli")
-    common = ("--store", url, *(("--json",) if arguments.json else ()))
+    common = ("--store", url, *(f"--{flag}" for flag in ("json", "debug") if getattr(arguments, flag, False)))
     flags = [flag for flag in ("commands", "queries", "insecure_no_auth", "quiet") if getattr(arguments, flag)]
-    options = ["--host", arguments.host, "--socket", str(listening.fileno())]
+    options = ["--host", arguments.host, "--socket", str(holding.fileno())]
     options += ["--" + flag.replace("_", "-") for flag in flags]
     for name in ("config", "keys"):
         if getattr(arguments, name) is not None:
@@ -179,9 +179,10 @@ def _programs(arguments: Namespace, url: str, listening: socket, *, views: bool)
     for n, own in enumerate(sheets, 1):
         files = (own, *(one for one in sheets if one != own))
         words = (*base, "serve", *target, *common, *options, "--no-views", "--sheets", *map(str, files))
-        programs.append(Program(f"server {n}", words, files=files, sheet=Sheet(own)))
+        programs.append(Program(f"server {n}", words, files=files, sheet=Sheet(own), hopeless=(USAGE,)))
     if views:
-        programs.append(Program("worker", (*base, "work", *target, *common, "--supervised"), last=True))
+        words = (*base, "work", *target, *common, "--supervised")
+        programs.append(Program("worker", words, last=True, hopeless=(USAGE,)))
     return programs
 
 

@@ -9,7 +9,7 @@ from storied.cli.places import STORE_VARIABLE, load_app, store_or_default
 from storied.cli.printing import Output
 from storied.cli.serve import add_target
 from storied.cli.verb import Verb
-from storied.services.serving.stopping import until_told
+from storied.services.serving.stopping import end_when_told, until_told
 from storied.services.serving.supervising import Parent
 
 
@@ -20,6 +20,7 @@ def _add_options(parser: ArgumentParser) -> None:
 
 
 async def _run(arguments: Namespace, out: Output) -> None:
+    end_when_told()
     app = load_app(arguments)
     log_to_stderr()
     url, is_default = store_or_default(arguments, app)

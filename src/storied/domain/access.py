@@ -204,6 +204,8 @@ def _is(subject: object, *kinds: type) -> bool:
 
 
 def _name(subject: object) -> str:
+    if isinstance(subject, Operations):
+        return "OPERATIONS"
     return getattr(subject, "__name__", None) or shown(subject)
 
 
@@ -257,4 +259,5 @@ def _holds(when: When, principal: Principal, command: Command) -> bool:
 def _denied(principal: Principal | None, subject: object) -> AccessDenied:
     if principal is None:
         return AccessDenied("Who you are is not known. Send a credential.", code="unauthenticated")
-    return AccessDenied(f"{_name(subject)} is not open to you. Ask for a role that it is open to.")
+    name = "What is for operators" if isinstance(subject, Operations) else _name(subject)
+    return AccessDenied(f"{name} is not open to you. Ask for a role that it is open to.")

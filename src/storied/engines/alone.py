@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +19,8 @@ from storied.store.port import EventStore
 
 AGAIN_SECONDS = 1.0
 """How long a log that could not be opened is let be."""
+
+log = logging.getLogger("storied.engines")
 
 
 @asynccontextmanager
@@ -55,6 +58,7 @@ class LateLog:
         self._turn = asyncio.Lock()
         self._closed = False
         self._failure: tuple[float, StoreUnavailable] | None = None
+        self._is_away = False
 
     async def __call__(self) -> EventStore:
         """The log, open. Raises `StoreUnavailable`."""
@@ -79,21 +83,32 @@ class LateLog:
             raise StoreClosed
         found = _file_at(self._path)
         if self._failure is not None and time.monotonic() - self._failure[0] < AGAIN_SECONDS:
-            raise self._failure[1]
+            raise self._failure[1].with_traceback(None)
         if found is None:
-            raise StoreUnavailable(
-                f"the log is not at {self._path}. What is asked of the past needs it, what is asked of the present "
-                "does not. Bring the log back, or ask without at=.",
-                code="no-log",
+            raise self._away(
+                StoreUnavailable(
+                    f"the log is not at {self._path}. What is asked of the past needs it, what is asked of the present "
+                    "does not. Bring the log back, or ask without at=.",
+                    code="no-log",
+                )
             )
         try:
             async with AsyncExitStack() as stack:
                 self._store = await stack.enter_async_context(open_log(self._url, clock=self._clock))
                 self._file, self._closing = found, stack.pop_all().aclose
         except StoreUnavailable as error:
-            self._failure = time.monotonic(), error
+            self._failure = time.monotonic(), self._away(error)
             raise
-        self._failure = None
+        if self._is_away:
+            log.info("the log is back at %s", self._path)
+        self._failure, self._is_away = None, False
+
+    def _away(self, error: StoreUnavailable) -> StoreUnavailable:
+        """The error, which is logged unless it is known that the log is away."""
+        if not self._is_away:
+            log.warning("%s", error)
+        self._is_away = True
+        return error
 
     async def _let_go(self) -> None:
         closing, self._closing, self._store = self._closing, None, None

@@ -33,11 +33,19 @@ class Verified(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...]
     views: dict[str, str] = {}
     """What was looked at of each view, in words."""
+    opens: bool = True
+    """Whether the file can be opened at all; otherwise `head` is how far it can be read."""
 
     @property
     def ok(self) -> bool:
         """Whether there is nothing wrong."""
         return not self.counts
+
+    @property
+    def sound(self) -> int:
+        """The position up to which nothing is wrong with the log, as far as faults have positions."""
+        first = self.first
+        return self.head if first is None or first.position is None or first.kind == "view" else first.position - 1
 
 
 class ViewsToVerify(msgspec.Struct, frozen=True):

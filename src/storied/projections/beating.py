@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from storied.domain.ids import new_id
 from storied.errors import StoreClosed, StoreUnavailable
 from storied.projections.runner import Runner, Runners
+from storied.projections.troubles import Trouble
 from storied.store.documents import Documents, Heartbeat
 from storied.store.port import EventStore
 
@@ -43,6 +44,7 @@ class Beating:
         self._runners = list(runners.by_name.values())
         self._documents, self._store = documents, store
         self._was_seen = False
+        self._trouble = Trouble("no sign of life could be given", "signs of life are given again")
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-12:]}"
 
     async def run(self) -> None:
@@ -52,8 +54,9 @@ class Beating:
                 await asyncio.sleep(BEAT_SECONDS)
                 try:
                     await self.beat()
+                    self._trouble.over()
                 except StoreUnavailable as error:
-                    log.warning("no sign of life could be given: %s", error)
+                    self._trouble.met(error)
         except StoreClosed:
             return
 

@@ -19,6 +19,7 @@ from storied.projections import applying
 from storied.projections.applying import Progress, apply_page, stored_pages
 from storied.projections.building import build, resume
 from storied.projections.projector import Projector
+from storied.projections.troubles import Trouble
 from storied.store.documents import CheckpointMovedError, Documents, SupersededError
 from storied.store.port import EventStore
 
@@ -49,6 +50,7 @@ class Runner:
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._wanted = asyncio.Event()
         self._was_live = False
+        self._trouble = Trouble(f"view {projector.name} waits", f"view {projector.name} goes on")
 
     async def run(self) -> None:
         """Applies what is stored and what comes, until it is cancelled, superseded, the store closes, or it fails."""
@@ -66,7 +68,7 @@ class Runner:
                 except CheckpointMovedError:
                     continue
                 except StoreUnavailable as error:
-                    log.warning("view %s waits: %s", self.projector.name, error)
+                    self._trouble.met(error)
                     await asyncio.sleep(RETRY_SECONDS)
         except StoreClosed:
             self.state.life = "stopped"
@@ -134,11 +136,11 @@ class Runner:
             async for stored in pages:
                 if stored.through > progress.checkpoint.position:
                     await apply_page(self.projector, self._documents, self._store, stored, progress)
-                    self._move(progress.checkpoint.position)
+                    self._applied(progress.checkpoint.position)
         subscription = self._store.subscribe(self.projector.query, after=progress.checkpoint.position)
         async for page in subscription.pages(applying.CHUNK):
             await apply_page(self.projector, self._documents, self._store, page, progress)
-            self._move(progress.checkpoint.position)
+            self._applied(progress.checkpoint.position)
             if len(page.events) < applying.CHUNK and not self._waiting:
                 await self._gather()
 
@@ -152,6 +154,10 @@ class Runner:
 
     def _shows(self, position: int) -> bool:
         return self._was_live and self.state.position >= position
+
+    def _applied(self, position: int) -> None:
+        self._trouble.over()
+        self._move(position)
 
     def _move(self, position: int) -> None:
         self.state.position = position

@@ -6,23 +6,33 @@ The answer is made from what is stored alone, so that a repeat under the same ke
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
 from urllib.parse import quote
 
 import msgspec
 
 from storied.app import App
+from storied.commands.execute import Done
 from storied.commands.execute import Request as Asked
 from storied.domain.commands import Command
 from storied.domain.ids import new_id
-from storied.errors import Conflict, InvalidCommand, InvalidQuery, Outdated, RequestRefused, StoreError, UnknownOutcome
+from storied.errors import (
+    Conflict,
+    InvalidCommand,
+    InvalidQuery,
+    Outdated,
+    RequestRefused,
+    StoreError,
+    StoreFenced,
+    UnknownOutcome,
+)
 from storied.opened import OpenApp
 from storied.projections.parking import Written
 from storied.services.commanding.awaiting import wait_for_views
 from storied.services.commanding.binding import Binding
 from storied.services.commanding.changes import Changed, Told
 from storied.services.commanding.members import key_of_member, keys_in_paths
+from storied.services.commanding.reopening import SameStore
 from storied.services.describing.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health
@@ -40,18 +50,30 @@ _POSITION = POSITION_HEADER.lower().encode()
 _JSON = (b"content-type", b"application/json")
 _NO_STORE = (b"cache-control", b"no-store")
 _encoder = msgspec.json.Encoder()
+log = logging.getLogger("storied.services")
 
 
 class CommandService(Service[OpenApp]):
     """The commands of an app over HTTP. Made by `command_service`."""
 
-    def __init__(self, router: Router, opening: Opening[OpenApp], settings: Settings, gate: Gate) -> None:
-        super().__init__(router, opening, settings, gate)
-        self.gate = gate
+    def __init__(self, router: Router, same: SameStore, settings: Settings, gate: Gate) -> None:
+        super().__init__(router, Opening(same.open), settings, gate)
+        self.gate, self._same = gate, same
+        self._failed: tuple[OpenApp, str] | None = None
 
     async def readied(self) -> Readiness:
-        """Whether commands can be decided: the log answers."""
-        return Readiness(True, head=await (await self.opening.get()).store.head())
+        """Whether commands can be decided, and stored: the log answers, and no write has failed."""
+        shop = await self.opening.get()
+        head = await shop.store.head()
+        if self._failed is not None and self._failed[0] is shop:
+            return Readiness(False, [self._failed[1]], head=head)
+        return Readiness(True, head=head)
+
+    def distrust(self, shop: OpenApp, error: StoreFenced | UnknownOutcome) -> None:
+        """Hears that the store takes no writes any more: it is opened anew, where that may help."""
+        self._failed = shop, str(error)
+        if self._same.may_reopen(error) and self.opening.renew(shop):
+            log.warning("the store takes no writes any more, and is opened anew: %s", error.reason)
 
 
 def command_service(
@@ -67,10 +89,9 @@ def command_service(
     *where* is the URL of a store, which the service opens and closes, or an opened app, which stays its owner's. With
     ``views=False`` another process keeps the views of the store up to date. Raises `DefinitionError`.
     """
-    opening = Opening(lambda: _opened(app, where, views))
     settings = settings or Settings()
     gate = gate or Gate(app, settings)
-    service = CommandService(Router(), opening, settings, gate)
+    service = CommandService(Router(), SameStore(app, where, views=views), settings, gate)
     keys = keys_in_paths(app)
     for command, handler in app.handlers.items():
         for text in app.routes[command]:
@@ -80,15 +101,6 @@ def command_service(
     add_health(service.router, gate, service.readied)
     add_description(service.router, gate)
     return service
-
-
-@asynccontextmanager
-async def _opened(app: App, where: str | OpenApp, views: bool) -> AsyncIterator[OpenApp]:
-    if isinstance(where, OpenApp):
-        yield where
-        return
-    async with app.open(where, views=views) as shop:
-        yield shop
 
 
 class CommandEndpoint:
@@ -105,18 +117,19 @@ class CommandEndpoint:
             seen, key, wanted = said_by(request.headers)
         command = await self.binding.bind(request)
         self.app.access.check_command(request.principal, command)
-        shop = self.service.opening.value
+        opening = self.service.opening
+        shop = opening.value if opening.is_open else await opening.get()
         given = key or new_id()
         asked = self._asked(request, given, seen, fresh=key is None)
         request.repeat_key = spelled(given)
         try:
-            receipt, events = await _performed(shop, command, asked)
+            receipt, events = await self._performed(shop, command, asked)
         except Conflict as conflict:
             if self.app.access.configured:
                 raise discreet(conflict, asked.actor) from None
             raise
         self.service.gate.meters.stored(receipt.count)
-        headers = self._headers(command, request, receipt)
+        headers = self._headers(shop, command, request, receipt)
         if wanted is not None:
             self.service.release()
             types, limit = {event.type for event in events}, self.service.settings.wait_limit
@@ -126,6 +139,25 @@ class CommandEndpoint:
                 headers.append((b"preference-applied", applied.encode()))
         body = _encoder.encode(Changed(receipt.position, receipt.count, events))
         return Response(201 if self._key and receipt.count else 200, body, headers)
+
+    async def _performed(self, shop: OpenApp, command: Command, asked: Asked) -> tuple[Receipt, list[Told]]:
+        try:
+            done = await shop.perform(command, asked)
+        except InvalidCommand as error:
+            if error.code != "nothing-to-compare":
+                raise
+            told = "This command rests on nothing that If-Match could be compared with. Leave If-Match out."
+            raise InvalidCommand(told, code=error.code) from None
+        except InvalidQuery as error:
+            if error.code != "future-position":
+                raise
+            raise RequestRefused(
+                "unknown-position", f"The log has not reached position {asked.seen}. Nothing was stored. Read again."
+            ) from None
+        except (StoreFenced, UnknownOutcome) as error:
+            self.service.distrust(shop, error)
+            raise
+        return await _told(shop, done)
 
     def _asked(self, request: Request, key: str, seen: int | None, *, fresh: bool) -> Asked:
         actor = None if request.principal is None else request.principal.id
@@ -151,12 +183,11 @@ class CommandEndpoint:
         keys = frozenset(loaded.entity_id for loaded in boundary if loaded.entity_id is not None)
         return Written(receipt.position, receipt.position, keys)
 
-    def _headers(self, command: Command, request: Request, receipt: Receipt) -> list[Header]:
+    def _headers(self, shop: OpenApp, command: Command, request: Request, receipt: Receipt) -> list[Header]:
         position = b"%d" % receipt.position
         headers: list[Header] = [_JSON, _NO_STORE, (_POSITION, position), (b"etag", b'"%b"' % position)]
         if self.service.settings.position_cookie:
-            log = self.service.opening.value.store.identity
-            headers.append((b"set-cookie", kept_cookie(request, log, receipt.position)))
+            headers.append((b"set-cookie", kept_cookie(request, shop.store.identity, receipt.position)))
         if self._key and receipt.count:
             parts = (*self.binding.template.filled(request.path_params), str(getattr(command, self._key)))
             root = quote(request.root)
@@ -178,21 +209,8 @@ def discreet(conflict: Conflict, actor: str | None) -> Conflict:
     )
 
 
-async def _performed(shop: OpenApp, command: Command, asked: Asked) -> tuple[Receipt, list[Told]]:
-    """What the command changed. Raises `UnknownOutcome`, too, when it is stored and cannot be read back."""
-    try:
-        done = await shop.perform(command, asked)
-    except InvalidCommand as error:
-        if error.code != "nothing-to-compare":
-            raise
-        told = "This command rests on nothing that If-Match could be compared with. Leave If-Match out."
-        raise InvalidCommand(told, code=error.code) from None
-    except InvalidQuery as error:
-        if error.code != "future-position":
-            raise
-        raise RequestRefused(
-            "unknown-position", f"The log has not reached position {asked.seen}. Nothing was stored. Read again."
-        ) from None
+async def _told(shop: OpenApp, done: Done) -> tuple[Receipt, list[Told]]:
+    """What is told of what was done. Raises `UnknownOutcome` when it is stored and cannot be read back."""
     receipt = done.receipt
     if done.events is not None:
         return receipt, [Told(receipt.first + n, e.id, e.type, e.tags) for n, e in enumerate(done.events)]

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from storied.app import App
 from storied.domain.access import OPERATIONS, Access, Principal
 from storied.errors import AccessDenied, RequestRefused
-from storied.services.access.guarding import Guard, Rates
+from storied.services.access.guarding import Guard, Rates, Streams
 from storied.services.access.identity import identify, unauthenticated
 from storied.services.service import Pipeline
 from storied.services.settings import Settings
@@ -28,6 +28,7 @@ class Gate(Pipeline):
     """The pipeline of an app's services. One may serve several services of one process."""
 
     def __init__(self, app: App, settings: Settings, meters: Meters | None = None) -> None:
+        super().__init__()
         self.app, self.access, self.settings = app, app.access, settings
         self.verifier = settings.verifier or app.verifier
         self.meters = meters or Meters()
@@ -35,7 +36,7 @@ class Gate(Pipeline):
         self._guard = Guard(settings)
         self._rates = Rates(settings.rate, settings.burst)
         self._limits = settings.rate > 0
-        self._streams = 0
+        self._streams = Streams(settings.stream_limit, settings.client_stream_limit)
         self.draining = False
         """Whether the server is going down, so that nobody should send anything more here."""
 
@@ -55,16 +56,16 @@ class Gate(Pipeline):
 
     def begin_stream(self, request: Request) -> None:
         """As `Pipeline` says."""
-        limit = self.settings.stream_limit
-        if self._streams >= limit:
+        try:
+            self._streams.begin(_who(request))
+        except RequestRefused:
             self.meters.streams_refused.add()
-            raise RequestRefused("too-many-streams", f"All of the {limit} streams are open. Come again later.")
-        self._streams += 1
+            raise
         self.meters.streams.add()
 
     def end_stream(self, request: Request) -> None:
         """As `Pipeline` says."""
-        self._streams -= 1
+        self._streams.end(_who(request))
         self.meters.streams.add((), -1)
 
     async def admit(self, request: Request, route: Route) -> None:
@@ -127,7 +128,7 @@ def comes_from_here(request: Request) -> bool:
 
 
 def _who(request: Request) -> str:
-    """What the rate is counted by: the principal, or the address of who shows no credential."""
+    """What requests and streams are counted by: the principal, or the address of who shows no credential."""
     if request.principal is not None:
         return request.principal.id
     client = request.scope.get("client")

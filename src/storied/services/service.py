@@ -11,13 +11,14 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from time import perf_counter
+from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from storied.domain.ids import new_id
 from storied.errors import RequestRefused, StoreClosed
 from storied.services.settings import Settings
+from storied.services.telemetry.blaming import Blame
 from storied.services.web.deadlines import Deadlines
 from storied.services.web.http import (
     Answer,
@@ -36,7 +37,9 @@ from storied.services.web.routing import Route, Router
 S = TypeVar("S")
 NOT_IMPLEMENTED = 501
 """The one status from 500 on for which the request is to blame."""
-_log = logging.getLogger("storied.services")
+AGAIN_SECONDS = 1.0
+"""How long what was opened is not opened anew."""
+log = logging.getLogger("storied.services")
 _LATE = (
     "The request took longer than this server allows. A command may or may not be stored: repeat it with the same "
     "Idempotency-Key. Ask for less at once."
@@ -45,6 +48,9 @@ _LATE = (
 
 class Pipeline:
     """What a request passes beside its endpoint. This one only names it; each step may raise a `StoriedError`."""
+
+    def __init__(self) -> None:
+        self._blame = Blame()
 
     def start(self, request: Request) -> None:
         """Names the request, before anything else is looked at. Raises nothing."""
@@ -69,18 +75,22 @@ class Pipeline:
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
         """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
         if status >= 500 and status != NOT_IMPLEMENTED and error is not None:
-            trace = None if isinstance(error, RequestRefused) else error  # who is refused in masses fills no disk
-            _log.error("request %s ended with %d: %s", request.request_id, status, error, exc_info=trace)
+            self._blame.tell(request, status, error)
 
 
 class Opening(Generic[S]):
-    """Something that is opened once, when it is first wanted, and closed in the task that opened it."""
+    """Something that is opened once, when it is first wanted, and closed in the task that opened it.
+
+    What turns out to be of no more use is renewed: closed, and opened again.
+    """
 
     def __init__(self, opening: Callable[[], AbstractAsyncContextManager[S]]) -> None:
         self._opening = opening
         self._owner: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[S] | None = None
         self._stop = asyncio.Event()
+        self._opened = 0.0
+        self._renews = False
         self._closed = False
         self.is_open = False
         """Whether `value` gives something."""
@@ -90,9 +100,27 @@ class Opening(Generic[S]):
         if self._closed:
             raise StoreClosed
         if self._ready is None:
-            self._ready = asyncio.get_running_loop().create_future()
-            self._owner = asyncio.create_task(self._own(self._ready))
+            self._ready = self._begin()
         return await asyncio.shield(self._ready)
+
+    def renew(self, value: S) -> bool:
+        """Closes *value* and opens it anew; whether nobody has asked for that before.
+
+        What was opened a moment ago is given that moment: what fails each time is not opened as often as it fails.
+        """
+        if not self.is_open or self.value is not value or self._renews:
+            return False
+        self._renews = True
+        pause = self._opened + AGAIN_SECONDS - monotonic()
+        asyncio.get_running_loop().call_later(max(0.0, pause), self._renew, value)
+        return True
+
+    def _renew(self, value: S) -> None:
+        self._renews = False
+        if self.is_open and self.value is value:
+            self.is_open = False
+            self._stop.set()
+            self._ready = self._begin()
 
     @property
     def value(self) -> S:
@@ -110,12 +138,22 @@ class Opening(Generic[S]):
             if not self._owner.cancelled():
                 self._owner.result()
 
-    async def _own(self, ready: asyncio.Future[S]) -> None:
+    def _begin(self) -> asyncio.Future[S]:
+        ready: asyncio.Future[S] = asyncio.get_running_loop().create_future()
+        self._stop = asyncio.Event()
+        self._owner = asyncio.create_task(self._own(ready, self._stop, self._owner))
+        return ready
+
+    async def _own(self, ready: asyncio.Future[S], stop: asyncio.Event, before: asyncio.Task[None] | None) -> None:
         try:
+            if before is not None:
+                await asyncio.wait([before])
+                if not before.cancelled() and (error := before.exception()) is not None:
+                    log.warning("what was of no more use could not be closed well: %s", error)
             async with self._opening() as value:
                 ready.set_result(value)
-                self.is_open = not self._closed
-                await self._stop.wait()
+                self.is_open, self._opened = not self._closed, monotonic()
+                await stop.wait()
         except BaseException as error:
             if ready.done():
                 raise

@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a stream may go on before its client has to ask again, and be looked at again."""
     stream_limit: int = 500
     """Streams that may be open at once, in each process; each holds a file descriptor."""
+    client_stream_limit: int = 100
+    """How many of them a principal, or an address without one, may have open at once."""
     head_seconds: float = 10.0
     """How long a client may take to send the head of a request."""
     idle_seconds: float = 30.0
@@ -87,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "header_count",
             "page_limit",
             "stream_limit",
+            "client_stream_limit",
             "burst",
         )
         wrong = [name for name in at_least_one if getattr(self, name) < 1]

@@ -49,6 +49,7 @@ class Writer:
     def __init__(self, connection: PresentConnection, path: Path, clock: Clock, release: Callable[[], None]) -> None:
         self.connection, self._path, self._clock, self._release = connection, path, clock, release
         self._fenced: str | None = None
+        self._moved = False
         self._looked = 0.0
         self._mover = Mover(connection)
         self._courtesy = Courtesy()
@@ -57,7 +58,7 @@ class Writer:
         """Settles every job: with a receipt once its events are durable, or with the error that says why not."""
         live = [job for job in jobs if not job.future.cancelled()]
         if self._fenced is not None:
-            _refuse(live, StoreFenced(self._fenced))
+            _refuse(live, StoreFenced(self._fenced, moved=self._moved))
             return
         if sum([len(job.request.events) for job in live]) > MOST_MEANWHILE:
             self._release()
@@ -125,7 +126,8 @@ class Writer:
         self._looked = now
         if not self.connection.is_in_place():
             self._fenced = f"{self._path}, or the -wal file beside it, was moved, replaced or removed while it was open"
-            raise StoreFenced(self._fenced)
+            self._moved = True
+            raise StoreFenced(self._fenced, moved=True)
 
     def _roll_back(self, error: BaseException) -> None:
         if isinstance(error, apsw.IOError):

@@ -1,10 +1,11 @@
-"""Guarding: what is refused whatever it asks for, by its host, its origin, its size, or how many came before it."""
+"""Guarding: what is refused whatever it asks for, by its host, its origin, its size, or how many others there are."""
 
 from __future__ import annotations
 
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -106,3 +107,27 @@ class Rates:
         """Forgets who has its whole burst again, or, when that is nobody, who came first."""
         for who in [who for who, due in self._due.items() if due <= now] or list(self._due)[: REMEMBERED // 10]:
             del self._due[who]
+
+
+class Streams:
+    """How many streams are open: at most *limit* in all, and *each* for one client."""
+
+    def __init__(self, limit: int, each: int) -> None:
+        self._limit, self._each = limit, each
+        self._open: Counter[str] = Counter()
+
+    def begin(self, who: str) -> None:
+        """Counts a stream in. Raises `RequestRefused`: too many are open, of this client or in all."""
+        if self._open[who] >= self._each:
+            raise RequestRefused(
+                "too-many-client-streams", f"All of your {self._each} streams are open. End one of them."
+            )
+        if self._open.total() >= self._limit:
+            raise RequestRefused("too-many-streams", f"All of the {self._limit} streams are open. Come again later.")
+        self._open[who] += 1
+
+    def end(self, who: str) -> None:
+        """Counts a stream out."""
+        self._open[who] -= 1
+        if not self._open[who]:
+            del self._open[who]

@@ -30,14 +30,15 @@ _READ = (
     *("no-log", "no-read-models"),
 )
 _VIEW = ("not-caught-up", "key-parked", "view-failed", "view-rebuilding")
+_STREAM = ("too-many-streams", "too-many-client-streams")
 _COMMAND = (
     "bad-query bad-header not-json invalid-fields invalid disconnected too-slow conflict outdated "
     "unknown-position too-large unsupported-media-type idempotency-key-reused rejected unknown-outcome store-fenced"
 )
 MET: dict[str, tuple[str, ...]] = {
     "Command": (*_STORE, *_COMMAND.split()),
-    "Document": (*_STORE, *_READ, *_VIEW, "too-many-streams"),
-    "List": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", "too-many-streams"),
+    "Document": (*_STORE, *_READ, *_VIEW, *_STREAM),
+    "List": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", *_STREAM),
     "History": (*_STORE, *_READ, *_VIEW, "no-history", "not-acceptable"),
     "Query": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", "not-acceptable"),
     "Open": (),

@@ -8,6 +8,7 @@ once; what was acknowledged is on the disk. Needs the extra ``services``.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -16,51 +17,20 @@ from math import ceil
 from types import FrameType
 from typing import Any
 
-import msgspec
 import uvicorn
 
-from storied.errors import StoreUnavailable
 from storied.services.gate import Gate
 from storied.services.service import Service
 from storied.services.serving.closing import take_nobody_new, those_who_wait
-from storied.services.serving.stopping import SIGNALS, end_at_once
-from storied.services.serving.supervising import Parent
+from storied.services.serving.listening import BACKLOG, listen
+from storied.services.serving.stopping import SIGNALS, end_at_once, tell_stopping
+from storied.services.serving.supervising import EMPTIED, SERVES, Parent
 from storied.services.serving.wire import Connection, connection_class
 
-BACKLOG = 2048
+log = logging.getLogger("storied.services")
+
 HANDSHAKE_SECONDS = 0.25
 """How long a client that has begun to connect may take to end it, once nobody new is taken."""
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """As a client writes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; on a free port for port 0. Raises `StoreUnavailable`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
-        raise StoreUnavailable(
-            f"nothing can listen at {host}:{port}: {error}. Free the port, or choose another with --port.",
-            code="no-address",
-        ) from error
-
-
-def address_of(listening: socket.socket) -> Address:
-    """Where the socket listens."""
-    host, port = listening.getsockname()[:2]
-    return Address(host, port)
 
 
 Started = Callable[["Server"], None]
@@ -87,6 +57,8 @@ class Server(uvicorn.Server):
             )
         )
         self._service, self._gate, self._tell, self._parent = service, gate, started, parent
+        self.signalled = False
+        """Whether it was a signal that stopped it."""
 
     def stop(self) -> None:
         """Begins to drain. Called again, it ends the process at once; with a parent that is for the parent to do."""
@@ -96,6 +68,9 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal came."""
+        self.signalled = True
+        if self._parent is None:
+            tell_stopping(sig, again=self.should_exit)
         self.stop()
 
     @contextmanager
@@ -109,8 +84,13 @@ class Server(uvicorn.Server):
                 signal.signal(one, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Requests are taken, and whoever waits for that is told."""
+        """Requests are taken, and whoever waits for that is told. Raises `StoreUnavailable`."""
+        await self.on_tick(0)  # sets the date that stands in answers, also where nothing follows but the shutdown
+        for holding in sockets or []:
+            listen(holding)
         await super().startup(sockets)
+        if self._parent is not None:
+            self._parent.tell(SERVES)
         self._tell(self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -135,6 +115,8 @@ class Server(uvicorn.Server):
             with listening:
                 for one in those_who_wait(listening):
                     await asyncio.get_running_loop().connect_accepted_socket(self._connection, one)
+        if self._parent is not None:
+            self._parent.tell(EMPTIED)
 
     def _connection(self) -> Connection:
         kind = self.config.http_protocol_class
@@ -142,12 +124,24 @@ class Server(uvicorn.Server):
 
 
 async def serve(
-    service: Service[Any], gate: Gate, listening: socket.socket, *, started: Started, parent: Parent | None = None
+    service: Service[Any], gate: Gate, holding: socket.socket, *, started: Started, parent: Parent | None = None
 ) -> None:
     """Serves until a signal says to stop, and has then answered everything that it had taken.
 
-    *started* is called once requests are taken. With a *parent* the others that share the socket take what waits in it,
-    unless all are being stopped. Raises what opening the service raises.
+    Nobody is taken before the service is open; then *started* is called. With a *parent* the others that share the
+    socket take what waits in it, unless all are being stopped. Raises what opening the service raises, and
+    `StoreUnavailable` when another took the address meanwhile.
     """
+    server = Server(service, gate, started, parent)
     async with service:
-        await Server(service, gate, started, parent).serve(sockets=[listening])
+        await server.serve(sockets=[holding])
+    if server.signalled and parent is None:
+        log.info("stopped")
+
+
+async def turn_away(service: Service[Any], gate: Gate, listening: socket.socket) -> None:
+    """Tells whoever waits in the socket that the service, which is not open, is closing; nobody else can tell them."""
+    await service.aclose()
+    server = Server(service, gate, lambda _: None)
+    server.stop()
+    await server.serve(sockets=[listening])

@@ -41,7 +41,10 @@ class Meters:
         self.in_flight = Gauge("storied_http_requests_in_flight", "Requests that are being answered.", (), room)
         self.streams = Gauge("storied_http_streams_open", "Streams that are open.", (), room)
         self.streams_refused = Counter(
-            "storied_http_streams_refused_total", "Streams that were refused because too many were open.", (), room
+            "storied_http_streams_refused_total",
+            "Streams that were refused because too many were open, in all or of one client.",
+            (),
+            room,
         )
         self.appends = Counter("storied_appends_total", "Commands that stored events.", (), room)
         self.events = Counter("storied_events_stored_total", "Events that commands stored.", (), room)

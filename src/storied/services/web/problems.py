@@ -78,6 +78,7 @@ BY_CODE = {
         Problem(type="not-implemented", status=501, title="This server does not do that"),
         Problem(type="deadline", status=503, title="It took too long", retry_after=1, unsure=True),
         Problem(type="too-many-requests", status=429, title="Too many requests"),
+        Problem(type="too-many-client-streams", status=429, title="You have too many streams open", retry_after=10),
         Problem(
             type="too-many-streams",
             status=503,
