@@ -114,5 +114,13 @@ def sqlite_address(url: str) -> SqliteAddress:
     return SqliteAddress(path, "normal" if synchronous == "normal" else "full", network == "allow")
 
 
+def is_made(url: str) -> bool:
+    """Whether there is a store at the URL already, which opening it would not make. Raises `StoreUnavailable`."""
+    if urlsplit(url).scheme == "memory":
+        return False
+    path = sqlite_address(url).path
+    return path.is_file() and path.stat().st_size > 0
+
+
 def _bad_url(url: str, why: str) -> StoreUnavailable:
     return StoreUnavailable(f"{url!r} names no store: {why}. Correct the URL.", code="bad-url")

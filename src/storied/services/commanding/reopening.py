@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from storied.app import App
-from storied.engines.opening import sqlite_address
+from storied.engines.opening import is_made
 from storied.errors import StoreFenced, StoreUnavailable, UnknownOutcome
 from storied.opened import OpenApp
 
@@ -35,7 +35,7 @@ class SameStore:
         if isinstance(self._where, OpenApp):
             yield self._where
             return
-        if self._identity is not None and not _is_there(self._where):
+        if self._identity is not None and not is_made(self._where):
             raise _other(self._where)
         async with self._app.open(self._where, views=self._views) as shop:
             if self._identity is not None:
@@ -48,11 +48,6 @@ class SameStore:
     def may_reopen(self, error: StoreFenced | UnknownOutcome) -> bool:
         """Whether another handle may do what this one, as its error says, does not."""
         return isinstance(self._where, str) and not (isinstance(error, StoreFenced) and error.moved)
-
-
-def _is_there(url: str) -> bool:
-    path = sqlite_address(url).path
-    return path.is_file() and path.stat().st_size > 0
 
 
 def _other(url: str) -> StoreUnavailable:
