@@ -33,6 +33,7 @@ Codes are part of the public API: they never change their meaning.
 
 from __future__ import annotations
 
+from functools import partial
 from shlex import quote
 from typing import Any, ClassVar, NamedTuple
 
@@ -59,11 +60,7 @@ class Rejected(StoriedError):
         self.data = data
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rejected, (self.code, self.message, self.data)
-
-
-def _rejected(code: str, message: str, data: dict[str, Any]) -> Rejected:
-    return Rejected(code, message, **data)
+        return partial(Rejected, self.code, self.message, **self.data), ()
 
 
 class Conflict(StoriedError):
@@ -87,11 +84,9 @@ class Conflict(StoriedError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _conflict, (self.after, self.position, self.type, self.tags, self.actor)
-
-
-def _conflict(after: int, position: int, type: str, tags: tuple[str, ...], actor: str | None) -> Conflict:
-    return Conflict(after=after, position=position, type=type, tags=tags, actor=actor)
+        return partial(
+            Conflict, after=self.after, position=self.position, type=self.type, tags=self.tags, actor=self.actor
+        ), ()
 
 
 class Between(NamedTuple):
@@ -125,11 +120,7 @@ class Outdated(Conflict):
         self.args = (self.message,)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _outdated, (self.seen, self.between, self.more)
-
-
-def _outdated(seen: int, between: tuple[Between, ...], more: bool) -> Outdated:
-    return Outdated(seen, between, more=more)
+        return partial(Outdated, self.seen, self.between, more=self.more), ()
 
 
 class UnknownOutcome(StoriedError):
@@ -222,11 +213,7 @@ class RequestRefused(StoriedError):
         self.headers, self.data = headers or {}, data or {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _request_refused, (self.code, self.message, self.headers, self.data)
-
-
-def _request_refused(code: str, message: str, headers: dict[str, str], data: dict[str, Any]) -> RequestRefused:
-    return RequestRefused(code, message, headers=headers, data=data)
+        return partial(RequestRefused, self.code, self.message, headers=self.headers, data=self.data), ()
 
 
 class DecodeError(StoriedError):
@@ -243,11 +230,9 @@ class DecodeError(StoriedError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _undecodable, (self.position, self.type, self.version, self.reason)
-
-
-def _undecodable(position: int, type: str, version: int, reason: str) -> DecodeError:
-    return DecodeError(position=position, type=type, version=version, reason=reason)
+        return partial(
+            DecodeError, position=self.position, type=self.type, version=self.version, reason=self.reason
+        ), ()
 
 
 class ViewError(StoriedError):
@@ -269,11 +254,7 @@ class NotCaughtUp(ViewError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _not_caught_up, (self.view, self.wanted, self.position, self.timeout)
-
-
-def _not_caught_up(view: str, wanted: int, position: int, timeout: float) -> NotCaughtUp:
-    return NotCaughtUp(view, wanted=wanted, position=position, timeout=timeout)
+        return partial(NotCaughtUp, self.view, wanted=self.wanted, position=self.position, timeout=self.timeout), ()
 
 
 class ViewFailed(ViewError):
@@ -289,11 +270,9 @@ class ViewFailed(ViewError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _view_failed, (self.view, self.position, self.type, self.reason, self.fault)
-
-
-def _view_failed(view: str, position: int, type: str, reason: str, fault: str) -> ViewFailed:
-    return ViewFailed(view, position=position, type=type, reason=reason, fault=fault)
+        return partial(
+            ViewFailed, self.view, position=self.position, type=self.type, reason=self.reason, fault=self.fault
+        ), ()
 
 
 class KeyParked(ViewError):
@@ -309,11 +288,9 @@ class KeyParked(ViewError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _key_parked, (self.view, self.key, self.position, self.type, self.reason)
-
-
-def _key_parked(view: str, key: str, position: int, type: str, reason: str) -> KeyParked:
-    return KeyParked(view, key=key, position=position, type=type, reason=reason)
+        return partial(
+            KeyParked, self.view, key=self.key, position=self.position, type=self.type, reason=self.reason
+        ), ()
 
 
 class ViewRebuilding(ViewError):
@@ -376,11 +353,7 @@ class StoreFenced(StoreError):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _fenced, (self.reason, self.moved)
-
-
-def _fenced(reason: str, moved: bool) -> StoreFenced:
-    return StoreFenced(reason, moved=moved)
+        return partial(StoreFenced, self.reason, moved=self.moved), ()
 
 
 class StoreClosed(StoreError):
