@@ -2,12 +2,13 @@
 
 import asyncio
 import multiprocessing
+import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from storied.engines.sqlite.courtesy import RIVALRY_SECONDS, Courtesy
+from storied.engines.sqlite.courtesy import PAUSE_SECONDS, RIVALRY_SECONDS, Courtesy
 from storied.engines.sqlite.store import SqliteStore
 from storied.store.codec import new_event
 from storied.store.query import Query
@@ -57,6 +58,31 @@ def test_no_pause_is_due_once_the_others_have_been_silent() -> None:
     courtesy = _courtesy(clock, (7, 8), (9, 10), (10, 11))
     clock.now += RIVALRY_SECONDS
     assert not courtesy.is_due()
+
+
+async def test_a_writer_pauses_before_its_third_write_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When another one has written before; alone it never does."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr("storied.engines.sqlite.courtesy.RIVALRY_SECONDS", 1000.0)
+    one, other = [await SqliteStore.open(tmp_path / "log.db") for _ in range(2)]
+    try:
+        for store, paused in (
+            (one, 0),
+            (one, 0),
+            (one, 0),
+            (other, 0),
+            (one, 0),
+            (one, 0),
+            (one, 1),
+            (one, 2),
+            (other, 2),
+        ):
+            await store.append([new_event("a", {})])
+            assert pauses == [PAUSE_SECONDS] * paused
+    finally:
+        await one.aclose()
+        await other.aclose()
 
 
 async def test_two_busy_processes_take_turns(tmp_path: Path) -> None:
