@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -95,7 +96,9 @@ async def test_who_waits_while_all_are_starting_is_told_when_they_are_stopped(tm
         assert "\r\nretry-after: 2\r\n" in told
         assert "\r\ndate: " in told
         assert await server.ended() == 0
-        assert server.logged[0].startswith("INFO storied.services: told to stop by SIGTERM")
+        assert re.match(
+            r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00 INFO storied.services\[\d+\]: told to stop by SIGTERM", server.logged[0]
+        )
 
 
 @pytest.mark.timeout(60)
