@@ -93,6 +93,45 @@ async def test_a_poison_event_parks_its_key(url: str) -> None:
         assert (page.paid, page.positions) == (1, [2])
 
 
+class Panic(BaseException):
+    """What an extension in another language raises when it is beyond itself."""
+
+
+class Fed(Event):
+    pet: Id
+    how: str
+
+
+FATAL = {"panic": Panic, "exit": SystemExit, "cancelled": asyncio.CancelledError, "generator": GeneratorExit}
+zoo = App("zoo")
+
+
+@zoo.view()
+class PetPage(View):
+    pet: Id
+    how: list[str] = []
+
+    @on
+    def fed(self, event: Fed) -> None:
+        self.how.append(event.how)
+        if event.how in FATAL:
+            raise FATAL[event.how]("nobody can apply it")
+
+
+@pytest.mark.parametrize("how", FATAL)
+async def test_a_handler_that_raises_what_is_no_exception_parks_its_key(url: str, how: str) -> None:
+    """The view lives, and all other documents go on."""
+    async with zoo.open(url) as opened:
+        await opened.record(Fed(pet="a", how="well"), Fed(pet="a", how=how))
+        head = (await opened.record(Fed(pet="b", how="well"))).position
+        assert await opened.get(PetPage, "b", after=head) == PetPage(pet="b", how=["well"])
+        with pytest.raises(KeyParked):
+            await opened.get(PetPage, "a", after=head)
+        assert await opened.get(PetPage, "a") == PetPage(pet="a", how=["well"])
+        with pytest.raises(KeyParked):
+            await opened.get(PetPage, "a", at=head)
+
+
 async def test_a_parked_key_leaves_all_others_alone(url: str) -> None:
     """The view goes on, other views do, and commands do."""
     async with shop.open(url) as opened:

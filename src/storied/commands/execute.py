@@ -180,7 +180,9 @@ class Executor:
         if receipt.new or asked.command_id is None:
             try:
                 self._learn(basis, events, new, receipt)
-            except Exception:  # of a fold: what is stored is stored, and whoever loads the entity is told
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # of a fold: what is stored is stored, and whoever loads the entity is told
                 self._doubt(boundary)
             return Done(receipt, tuple(new))
         self._doubt(boundary)

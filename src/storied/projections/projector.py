@@ -73,7 +73,9 @@ class Projector:
                         steps.append(Step(record, event, route, wanted=self._wanted(event, route.where or "")))
                     elif keys := route.keys(event):
                         steps.append(Step(record, event, route, keys))
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # whatever it is, the view's code has raised it
                 raise self.failed(record, error) from error
         return steps
 
@@ -107,7 +109,7 @@ class Projector:
         self.decoder.decode(text)
         return Change(key, text, tuple(map(sort_key, self._values(document))))
 
-    def failed(self, record: Recorded | Content, error: Exception) -> ViewFailed:
+    def failed(self, record: Recorded | Content, error: BaseException) -> ViewFailed:
         """The failure of the whole view at this record."""
         reason, fault = reason_of(error), "the view's handler"
         if isinstance(error, DecodeError):
@@ -149,7 +151,7 @@ def keys_in(payload: Any, path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(key) for key in found if isinstance(key, (str, int))))
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """An error in one sentence."""
     return error.message if isinstance(error, StoriedError) else f"{type(error).__name__}: {error}"
 

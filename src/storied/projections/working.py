@@ -2,6 +2,9 @@
 
 They are decoded when first touched and encoded once at the end. A key whose event fails is taken back to what it was
 before that event, by applying its earlier steps again to what was stored.
+
+A handler fails by whatever it raises, also by what is no `Exception`, such as a panic in an extension or `sys.exit()`:
+only Ctrl-C is not its own.
 """
 
 from __future__ import annotations
@@ -57,7 +60,9 @@ class Work:
         else:
             try:
                 keys = self._keys_where(where, step.wanted)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 raise self._projector.failed(step.record, error) from error
         for key in keys:
             if key in self._held:
@@ -65,7 +70,9 @@ class Work:
             before = self._steps.get(key)
             try:
                 self._apply(key, step)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self._park(key, step, error, before or [])
                 continue
             if before is None:
@@ -93,17 +100,21 @@ class Work:
         """The key's change; when it cannot be stored, that of what it was before the step that made it so."""
         try:
             return self._projector.change(key, self._documents[key])
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             for count, step in enumerate(steps):
                 self._replay(key, steps[: count + 1])
                 try:
                     self._projector.change(key, self._documents[key])
-                except Exception as error:
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
                     self._park(key, step, error, steps[:count])
                     return self._projector.change(key, self._documents[key])
         return None
 
-    def _park(self, key: str, step: Step, error: Exception, before: list[Step]) -> None:
+    def _park(self, key: str, step: Step, error: BaseException, before: list[Step]) -> None:
         record = step.record
         trace = "".join(traceback.format_exception(error))[-MAX_TRACE_CHARACTERS:]
         self.parked[key] = Parked(key, record.position, record.type, reason_of(error), trace)
