@@ -269,8 +269,28 @@ async def test_draining_ends_open_streams() -> None:
     assert (wire.sent.status, wire.sent.body) == (200, b"tick")
 
 
+class Panic(BaseException):
+    """What an extension in another language raises when it is beyond itself."""
+
+
+@pytest.mark.parametrize("error", [Panic("secret"), SystemExit("secret"), asyncio.CancelledError("secret")], ids=repr)
+async def test_an_endpoint_that_raises_what_is_no_exception_fails_like_others(error: BaseException) -> None:
+    """The client is told, and the server goes on."""
+
+    async def broken(request: Request) -> Answer:
+        raise error
+
+    pipeline = Heard()
+    async with service_of(broken, Store().open, pipeline=pipeline) as service:
+        for _ in range(2):
+            answer = await ask(service, "GET", "/thing")
+            assert (answer.status, answer.json["code"]) == (500, "internal")
+            assert b"secret" not in answer.body
+    assert pipeline.ends == [("/thing", 500, type(error).__name__)] * 2
+
+
 async def test_a_cancelled_request_is_finished_too() -> None:
-    """What counts requests counts those that a server gives up."""
+    """What counts requests counts those that a server gives up; a client that is still there is told."""
 
     async def endless(request: Request) -> Answer:
         await asyncio.Event().wait()
@@ -278,11 +298,14 @@ async def test_a_cancelled_request_is_finished_too() -> None:
 
     pipeline = Heard()
     async with service_of(endless, Store().open, pipeline=pipeline) as service:
-        asking = asyncio.create_task(ask(service, "GET", "/thing"))
+        wire = Wire(b"")
+        asking = asyncio.create_task(service(scope_of("GET", "/thing"), wire.receive, wire.send))
         await asyncio.sleep(0.01)
         asking.cancel()
         await asyncio.wait([asking])
-    assert pipeline.ends == [("/thing", 500, "CancelledError")]
+        assert asking.cancelled()
+    assert pipeline.ends == [("/thing", 503, "RequestRefused")]
+    assert (wire.sent.status, wire.sent.json["code"]) == (503, "deadline")
 
 
 async def test_a_websocket_is_turned_away() -> None:

@@ -44,6 +44,10 @@ _LATE = (
     "The request took longer than this server allows. A command may or may not be stored: repeat it with the same "
     "Idempotency-Key. Ask for less at once."
 )
+_STOPPED = (
+    "The server stopped before it was done with the request. A command may or may not be stored: repeat it with the "
+    "same Idempotency-Key."
+)
 
 
 class Pipeline:
@@ -221,14 +225,19 @@ class Service(Generic[S]):
         self.pipeline.start(request)
         status = 500
         error: BaseException | None = None
+        ended: asyncio.CancelledError | None = None
         try:
             try:
                 answer = await self._answer(request)
                 if isinstance(answer, Stream):
                     self.pipeline.begin_stream(request)
-            except Exception as raised:  # whatever it is, the client is told, and it is told no more than is good
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as raised:  # whatever it is, the client is told, and it is told no more than is good
                 error = raised
-                answer = problem_response(raised, request)
+                if isinstance(raised, asyncio.CancelledError) and _is_cancelled():
+                    error, ended = RequestRefused("deadline", _STOPPED), raised
+                answer = problem_response(error, request)
             status = answer.status
             if request.request_id:
                 answer.headers = [*answer.headers, (b"x-request-id", request.request_id.encode("latin-1"))]
@@ -244,6 +253,8 @@ class Service(Generic[S]):
             raise
         finally:
             self.pipeline.finish(request, status, perf_counter() - began, error)
+        if ended is not None:
+            raise ended
 
     async def _send_stream(self, stream: Stream, request: Request, send: Send) -> None:
         try:
@@ -291,6 +302,12 @@ class Service(Generic[S]):
                     answer = await _outcome("lifespan.shutdown", self.aclose())
                     await send(answer)
                     return
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody ends the task that runs now, as a server does which was told to stop."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _outcome(event: str, doing: Any) -> dict[str, Any]:
