@@ -92,6 +92,8 @@ def test_a_request_may_have_no_key() -> None:
             [r'"k\"'],
             [r'"\k"'],
             ['"k", "k"'],
+            ["\xa0k"],
+            ["k\x85"],
         ),
         *(["k", "k"], ['"k"', '"k"'], ["k", ""]),
     ],

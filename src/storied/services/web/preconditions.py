@@ -68,7 +68,7 @@ def idempotency_key(headers: Headers) -> str | None:
     if b"idempotency-key" not in headers.table:
         return None
     given = headers.only(b"idempotency-key") or b""
-    found = _KEY.fullmatch(given.decode("latin-1").strip())
+    found = _KEY.fullmatch(given.decode("latin-1").strip(" \t"))
     key = "" if found is None else found["bare"] or _ESCAPED.sub(r"\1", found["quoted"] or "")
     if not 0 < len(key) <= MOST_KEY_CHARACTERS:
         raise _bad(
