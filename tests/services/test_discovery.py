@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,12 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from storied import DefinitionError, Principal
 from storied.errors import AccessDenied, RequestRefused
-from storied.services.access import tokens
+from storied.services.access import discovery, tokens
 from storied.services.access.discovery import CONFIGURATION, MOST_BYTES, DiscoveryFailed, keys_of
 from storied.services.access.tokens import JwtVerifier
 from storied.services.commands import command_service
 from storied.services.settings import Settings
 from storied.testing.waiting import eventually
+from tests.services.asgi import ask
 from tests.services.ledger import ledger
 from tests.services.serving import served
 from tests.services.test_commands import send
@@ -200,3 +203,53 @@ async def test_the_configuration_stands_below_the_issuer_with_or_without_a_slash
         at.bodies["/realms/shop/keys"] = json.dumps(jwks(("one", PRIVATE))).encode()
         assert await found(at.verifier(), at.token())
         assert at.asked == [place, "/realms/shop/keys"]
+
+
+async def test_a_provider_that_takes_too_long_gives_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However its answer trickles in; what still waits for it holds up nobody, nor the end of the process."""
+    monkeypatch.setattr(discovery, "SECONDS", 0.2)
+    async with provider() as at:
+        at.gate.clear()
+        with pytest.raises(DiscoveryFailed, match=r"took over 0\.2 s|cannot be read"):
+            await keys_of(at.issuer)()
+        assert all(thread.daemon for thread in threading.enumerate() if thread.name == "storied-discovery")
+        at.gate.set()
+
+
+async def test_keys_that_protect_nothing_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """And take none of the others along."""
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    async with provider() as at:
+        at.keys = jwks(("weak", weak), ("one", PRIVATE))
+        at.keys["keys"].insert(0, {"kty": "oct", "k": "c2hvcnQ", "kid": "short"})
+        by = at.verifier()
+        assert await found(by, at.token())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyJWT warns of the key, too
+            forged = at.token(weak, "weak")
+        with pytest.raises(AccessDenied):
+            await found(by, forged)
+    assert sum("is not used" in record.getMessage() for record in caplog.records) >= 2
+
+
+async def test_tokens_without_the_name_of_a_key_follow_the_provider_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that no key has signed has the keys fetched anew; then those of the old key are refused."""
+    monkeypatch.setattr(tokens, "FETCH_SECONDS", 0.0)
+    async with provider() as at:
+        by = at.verifier()
+        old, new = signed(PRIVATE, iss=at.issuer), signed(OTHER, iss=at.issuer)
+        assert await found(by, old)
+        at.keys = jwks(("two", OTHER))
+        assert await found(by, new)
+        with pytest.raises(AccessDenied):
+            await found(by, old)
+
+
+async def test_whether_a_server_lives_does_not_depend_on_its_provider() -> None:
+    """A probe may show a token; nobody can verify it while the provider is away."""
+    async with provider() as at:
+        at.status = 500
+        by = at.verifier()
+        async with command_service(ledger, "memory://", settings=Settings(verifier=by)) as service:
+            answer = await ask(service, "GET", "/livez", b"", {"Authorization": f"Bearer {at.token()}"})
+            assert answer.status == 200

@@ -77,6 +77,9 @@ class Gate(Pipeline):
                 if self._limits:
                     self._rates.take(_who(request))  # guessing costs an address what asking costs it
                 raise
+            except RequestRefused:  # it cannot be told now; an open route does not depend on it
+                if not route.open:
+                    raise
         if self._limits and not route.open:
             self._rates.take(_who(request))
         if route.open:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, build_opener
 
 from storied.errors import DefinitionError
 
 SECONDS = 10.0
-"""How long the provider may take for each of its two answers."""
+"""How long the provider may take for both of its answers."""
 MOST_BYTES = 1024 * 1024
 CONFIGURATION = "/.well-known/openid-configuration"
 
@@ -40,9 +43,39 @@ def keys_of(issuer: str) -> Callable[[], Awaitable[Mapping[str, Any]]]:
         )
 
     async def fetch() -> Mapping[str, Any]:
-        return await asyncio.to_thread(_fetched, issuer)
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await _beside(lambda: _fetched(issuer))
+        except TimeoutError:
+            raise DiscoveryFailed(f"{issuer} took over {SECONDS:g} s to tell its keys. See to the provider.") from None
 
     return fetch
+
+
+async def _beside(work: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What *work* returns, in a thread that nobody has to wait for, nor the end of the process."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Mapping[str, Any]] = loop.create_future()
+
+    def run() -> None:
+        outcome: Mapping[str, Any] | Exception
+        try:
+            outcome = work()
+        except Exception as error:  # handed to whoever waits
+            outcome = error
+        with suppress(RuntimeError):  # the loop may have closed
+            loop.call_soon_threadsafe(settle, outcome)
+
+    def settle(outcome: Mapping[str, Any] | Exception) -> None:
+        if done.done():
+            return
+        if isinstance(outcome, Exception):
+            done.set_exception(outcome)
+        else:
+            done.set_result(outcome)
+
+    threading.Thread(target=run, name="storied-discovery", daemon=True).start()
+    return await done
 
 
 def _fetched(issuer: str) -> Mapping[str, Any]:
@@ -65,6 +98,11 @@ def _document(url: str) -> dict[str, Any]:
         with _opener(url).open(url, timeout=SECONDS) as answer:
             body = answer.read(MOST_BYTES + 1)
         found = json.loads(body) if len(body) <= MOST_BYTES else None
+    except HTTPError as error:
+        error.close()
+        raise DiscoveryFailed(
+            f"{url} answers with {error.code}. See to the provider, and to the issuer's name."
+        ) from None
     except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise DiscoveryFailed(f"{url} cannot be read: {error}. See whether this machine reaches it.") from error
     if not isinstance(found, dict):

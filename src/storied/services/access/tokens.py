@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -35,7 +35,8 @@ FETCH_SECONDS = 30.0
 """The least time between two fetches of keys."""
 RENEW_SECONDS = 3600.0
 """The age at which keys are fetched anew without being asked for: a provider takes keys back by leaving them out."""
-SECRET_BYTES = 32
+SECRET_BYTES, RSA_BITS = 32, 2048
+"""The least that a key has to have."""
 TYPES = ("jwt", "at+jwt")
 
 log = logging.getLogger("storied.services")
@@ -101,27 +102,36 @@ class JwtVerifier:
             raise unauthenticated("The algorithm of this token is not allowed here")
         if str(header.get("typ", TYPES[0])).lower() not in TYPES:
             raise unauthenticated("This is a token of another type")
-        keys = self._matching(header.get("kid"))
-        if self._fetch is not None:
-            fetching = self._renewal(self._fetch, RENEW_SECONDS if keys else FETCH_SECONDS)
-            if fetching is not None and not keys:
-                await asyncio.shield(fetching)
-                keys = self._matching(header.get("kid"))
-            if not self._keys:
-                raise RequestRefused("no-keys", "The keys that tokens are signed with could not be fetched. Try again.")
-        claims = self._claims(token, keys)
+        claims = await self._verified(token, header.get("kid"))
         name = claims.get("sub")
         if not isinstance(name, str) or not is_id(name):
             raise unauthenticated("The subject of this token names nobody")
         return Principal(name, _words(_at(claims, self._roles)), claims)
 
+    async def _verified(self, token: str, key_id: object) -> dict[str, Any]:
+        """What the token says. Raises `AccessDenied`, and `RequestRefused`."""
+        claims = self._claims(token, self._matching(key_id))
+        if self._fetch is not None:
+            fetching = self._renewal(self._fetch, FETCH_SECONDS if claims is None else RENEW_SECONDS)
+            if claims is None and fetching is not None:
+                await asyncio.shield(fetching)
+                claims = self._claims(token, self._matching(key_id))
+            if claims is None and not self._keys:
+                raise RequestRefused("no-keys", "The keys that tokens are signed with could not be fetched. Try again.")
+        if claims is None:
+            raise unauthenticated("This token is signed with a key that is not known here")
+        return claims
+
     def _matching(self, key_id: object) -> list[Key]:
         """The keys that a token of this key id may be signed with."""
         return [key for key in self._keys if key_id is None or key.id in (None, key_id)]
 
-    def _claims(self, token: str, keys: Iterable[Key]) -> dict[str, Any]:
-        """What the token says. Raises `AccessDenied` when no key verifies it, or it does not hold here and now."""
-        refusal: AccessDenied = unauthenticated("This token is signed with a key that is not known here")
+    def _claims(self, token: str, keys: Iterable[Key]) -> dict[str, Any] | None:
+        """What the token says; None when none of the keys has signed it.
+
+        Raises `AccessDenied` when it does not hold here and now.
+        """
+        refusal: AccessDenied | None = None
         required = ["exp", "sub", *(["iss"] if self._issuer is not None else [])]
         for key in keys:
             allowed = [name for name in self._algorithms if name in key.algorithms]
@@ -143,7 +153,9 @@ class JwtVerifier:
                 refusal = unauthenticated("This token has expired")
             except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
                 refusal = unauthenticated("This token does not hold here: its issuer, audience or times do not fit")
-        raise refusal
+        if refusal is not None:
+            raise refusal
+        return None
 
     def _renewal(self, fetch: Fetch, seconds: float) -> asyncio.Task[None] | None:
         """The fetch of keys that is under way, if any; one begins when the last began so many seconds ago.
@@ -160,7 +172,7 @@ class JwtVerifier:
     async def _renew(self, fetch: Fetch) -> None:
         """Fetches the keys anew; those in use stay when it fails."""
         try:
-            self._keys = self._read(await fetch())
+            self._keys = list(_usable(self._read, await fetch()))
         except DiscoveryFailed as error:
             log.warning("the keys that tokens are signed with could not be fetched; those in use stay: %s", error)
         except Exception:  # whatever it does: nobody is let in by it, and nobody is kept out
@@ -177,6 +189,15 @@ class JwtVerifier:
         if isinstance(given, str):
             raise DefinitionError("a key given as text is a PEM. Give a secret as bytes.")
         return [_from_secret(None, data)]
+
+
+def _usable(read: Callable[[Jwks], list[Key]], document: Jwks) -> Iterator[Key]:
+    """The keys of a document that somebody else has written, without those that protect nothing."""
+    for jwk in document.get("keys", [document]):
+        try:
+            yield from read({"keys": [jwk]})
+        except DefinitionError as error:
+            log.warning("a key that was fetched is not used: %s", error)
 
 
 def _checked(algorithms: Iterable[str]) -> tuple[str, ...]:
@@ -200,8 +221,8 @@ def _from_pem(data: bytes) -> Key:
         ) from error
     match public:
         case RSAPublicKey():
-            if public.key_size < 2048:
-                raise DefinitionError("an RSA key of less than 2048 bits is too weak. Use a longer one.")
+            if public.key_size < RSA_BITS:
+                raise DefinitionError(f"an RSA key of less than {RSA_BITS} bits is too weak. Use a longer one.")
             return Key(None, public, RSA)
         case EllipticCurvePublicKey() if public.curve.name in CURVES:
             return Key(None, public, frozenset({CURVES[public.curve.name]}))
@@ -229,6 +250,8 @@ def _from_jwk(jwk: object) -> Key | None:
     key_id, family = jwk.get("kid"), _family(made)
     named = jwk.get("alg")
     allowed = family if named is None else family & {named}
+    if made.key_type == "RSA" and made.key.key_size < RSA_BITS:
+        raise DefinitionError(f"an RSA key of less than {RSA_BITS} bits is too weak. Use a longer one.")
     if made.key_type == "oct":
         secret = _from_secret(key_id, made.key)
         return msgspec.structs.replace(secret, algorithms=allowed)
