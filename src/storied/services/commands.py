@@ -31,7 +31,7 @@ from storied.projections.parking import Written
 from storied.services.commanding.awaiting import wait_for_views
 from storied.services.commanding.binding import Binding
 from storied.services.commanding.changes import Changed, Told
-from storied.services.commanding.members import key_of_member, keys_in_paths
+from storied.services.commanding.members import created, key_of_member, keys_in_paths
 from storied.services.commanding.reopening import SameStore
 from storied.services.describing.description import add_description
 from storied.services.gate import Gate
@@ -108,7 +108,7 @@ class CommandEndpoint:
 
     def __init__(self, service: CommandService, app: App, binding: Binding) -> None:
         self.service, self.app, self.binding = service, app, binding
-        self._key = key_of_member(app, binding.command, binding.template)
+        self._member = key_of_member(app, binding.template)
 
     async def __call__(self, request: Request) -> Response:
         """The answer to one request. Raises what the table of problems has."""
@@ -129,7 +129,10 @@ class CommandEndpoint:
                 raise discreet(conflict, asked.actor) from None
             raise
         self.service.gate.meters.stored(receipt.count)
-        headers = self._headers(shop, command, request, receipt)
+        headers = self._headers(shop, request, receipt)
+        member = None if self._member is None else created(self._member, command, events)
+        if member is not None:
+            headers.append(self._location(request, member))
         if wanted is not None:
             self.service.release()
             types, limit = {event.type for event in events}, self.service.settings.wait_limit
@@ -138,7 +141,7 @@ class CommandEndpoint:
             if applied is not None:
                 headers.append((b"preference-applied", applied.encode()))
         body = _encoder.encode(Changed(receipt.position, receipt.count, events))
-        return Response(201 if self._key and receipt.count else 200, body, headers)
+        return Response(200 if member is None else 201, body, headers)
 
     async def _performed(self, shop: OpenApp, command: Command, asked: Asked) -> tuple[Receipt, list[Told]]:
         try:
@@ -183,16 +186,18 @@ class CommandEndpoint:
         keys = frozenset(loaded.entity_id for loaded in boundary if loaded.entity_id is not None)
         return Written(receipt.position, receipt.position, keys)
 
-    def _headers(self, shop: OpenApp, command: Command, request: Request, receipt: Receipt) -> list[Header]:
+    def _headers(self, shop: OpenApp, request: Request, receipt: Receipt) -> list[Header]:
         position = b"%d" % receipt.position
         headers: list[Header] = [_JSON, _NO_STORE, (_POSITION, position), (b"etag", b'"%b"' % position)]
         if self.service.settings.position_cookie:
             headers.append((b"set-cookie", kept_cookie(request, shop.store.identity, receipt.position)))
-        if self._key and receipt.count:
-            parts = (*self.binding.template.filled(request.path_params), str(getattr(command, self._key)))
-            root = quote(request.root)
-            headers.append((b"location", (root + "".join("/" + quote(part, safe="") for part in parts)).encode()))
         return headers
+
+    def _location(self, request: Request, member: str) -> Header:
+        """Where the member that was created is served."""
+        parts = (*self.binding.template.filled(request.path_params), member)
+        path = quote(request.root) + "".join("/" + quote(part, safe="") for part in parts)
+        return b"location", path.encode()
 
 
 def discreet(conflict: Conflict, actor: str | None) -> Conflict:

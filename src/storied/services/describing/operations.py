@@ -105,7 +105,7 @@ class Operations:
             headers |= header("Set-Cookie")
         content = self._content(self._schemas.received(Changed), "changed")
         answered = {"200": {"description": "It is done, or there was nothing to change.", "headers": headers} | content}
-        if key_of_member(self.app, command, route.template) is not None:
+        if key_of_member(self.app, route.template) is not None:
             headers = headers | header("Location")
             answered["201"] = {"description": "It is created.", "headers": headers} | content
         return with_answers(operation, answered)
