@@ -120,10 +120,11 @@ async def _written(path: Path, own: str, other: str) -> None:
         async with asyncio.timeout(60):
             async for _ in store.subscribe(Query.of(types=[other])):
                 break
-            done = False
+            made, done = 1, False
             while not done:
                 for _ in range(EACH // 6):
                     await store.append([new_event(own, {})])
-                done = len(await store.read(Query.of(types=[other]), limit=EACH).list()) == EACH
+                    made += 1
+                done = made >= EACH and len(await store.read(Query.of(types=[other]), limit=EACH).list()) == EACH
     finally:
         await store.aclose()
