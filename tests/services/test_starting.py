@@ -124,8 +124,10 @@ async def test_who_waits_is_served_by_a_process_that_has_started_when_all_are_st
     server = Slow(tmp_path, port := free_port(), "--processes", "2")
     async with running(server):
         await eventually(lambda: len(servers_of(server.pid)) == 2, SECONDS)
-        server.hold("import")
         first, second = servers_of(server.pid)
+        os.kill(first, signal.SIGSTOP)
+        assert (await ask(port)).startswith(b"HTTP/1.1 200 ")  # by the second, which therefore serves
+        server.hold("import")
         os.kill(first, signal.SIGKILL)
         await eventually(lambda: len(server.waiting("import")) == 1, SECONDS)
         os.kill(second, signal.SIGSTOP)
