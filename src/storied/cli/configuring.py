@@ -6,7 +6,6 @@ import json
 import tomllib
 from argparse import ArgumentParser, Namespace
 from importlib import import_module
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from storied.domain.access import Verifier
 from storied.services.access.discovery import keys_of
 from storied.services.access.identity import ApiKeys, Verifiers
 from storied.services.settings import LOOPBACK, Settings
+from storied.services.web.hosts import is_loopback
 
 
 class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,16 +65,6 @@ def add_files(parser: ArgumentParser) -> None:
     """Adds ``--config`` and ``--keys``."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings, as TOML or JSON")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as `storied keys` makes them")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _changed(arguments: Namespace) -> dict[str, Any]:
@@ -127,7 +117,7 @@ def _tokens(given: Tokens, folder: Path) -> Verifier:
     files = [name for name in (given.jwks, given.pem, given.secret) if name is not None]
     if len(files) > 1 or (not files and given.issuer is None):
         raise UsageProblem(
-            "[jwt] names one file of keys, jwks, pem or secret, or an issuer that tells its own. Name exactly one."
+            "[jwt] names one file of keys, jwks, pem or secret, or an issuer that tells its own. Name one file, or none."
         )
     keys = _keys_in(files[0], given, folder) if files else ()
     try:

@@ -11,7 +11,7 @@ from socket import socket
 from typing import Any
 
 from storied.app import App
-from storied.cli.configuring import add_files, is_loopback, settings_from
+from storied.cli.configuring import add_files, settings_from
 from storied.cli.failures import USAGE, UsageProblem
 from storied.cli.logs import log_to_stderr
 from storied.cli.places import APP_VARIABLE, STORE_VARIABLE, add_store, load_app, store_or_default
@@ -26,6 +26,7 @@ from storied.services.settings import LOOPBACK
 from storied.services.sides import Side, service_of
 from storied.services.telemetry.observing import Meters
 from storied.services.telemetry.sharing import Shared, Sheet, new_sheet
+from storied.services.web.hosts import is_loopback
 
 
 def add_target(parser: ArgumentParser) -> None:

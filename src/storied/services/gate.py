@@ -8,7 +8,6 @@ endpoint's to look at.
 from __future__ import annotations
 
 import time
-from ipaddress import ip_address
 
 from storied.app import App
 from storied.domain.access import OPERATIONS, Access, Principal
@@ -18,6 +17,7 @@ from storied.services.access.identity import identify, unauthenticated
 from storied.services.service import Pipeline
 from storied.services.settings import Settings
 from storied.services.telemetry.observing import Meters, Observer, audit
+from storied.services.web.hosts import is_loopback_address
 from storied.services.web.http import Request
 from storied.services.web.routing import Route
 
@@ -124,10 +124,7 @@ def comes_from_here(request: Request) -> bool:
     client = request.scope.get("client")
     if not client or any(name in request.headers.table for name in _FORWARDED):
         return False
-    try:
-        return ip_address(client[0]).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_address(client[0])
 
 
 def _who(request: Request) -> str:

@@ -221,9 +221,7 @@ def _from_pem(data: bytes) -> Key:
         ) from error
     match public:
         case RSAPublicKey():
-            if public.key_size < RSA_BITS:
-                raise DefinitionError(f"an RSA key of less than {RSA_BITS} bits is too weak. Use a longer one.")
-            return Key(None, public, RSA)
+            return Key(None, _strong(public), RSA)
         case EllipticCurvePublicKey() if public.curve.name in CURVES:
             return Key(None, public, frozenset({CURVES[public.curve.name]}))
         case Ed25519PublicKey():
@@ -250,12 +248,17 @@ def _from_jwk(jwk: object) -> Key | None:
     key_id, family = jwk.get("kid"), _family(made)
     named = jwk.get("alg")
     allowed = family if named is None else family & {named}
-    if made.key_type == "RSA" and made.key.key_size < RSA_BITS:
-        raise DefinitionError(f"an RSA key of less than {RSA_BITS} bits is too weak. Use a longer one.")
     if made.key_type == "oct":
         secret = _from_secret(key_id, made.key)
         return msgspec.structs.replace(secret, algorithms=allowed)
-    return Key(key_id, made.key, allowed)
+    return Key(key_id, _strong(made.key) if made.key_type == "RSA" else made.key, allowed)
+
+
+def _strong(key: RSAPublicKey) -> RSAPublicKey:
+    """The key. Raises `DefinitionError` for one that is too short."""
+    if key.key_size < RSA_BITS:
+        raise DefinitionError(f"an RSA key of less than {RSA_BITS} bits is too weak. Use a longer one.")
+    return key
 
 
 def _family(made: jwt.PyJWK) -> frozenset[str]:

@@ -1,0 +1,18 @@
+"""Hosts: which of them are this machine. Pure."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine answers to the name or the address."""
+    return host == "localhost" or is_loopback_address(host)
+
+
+def is_loopback_address(text: str) -> bool:
+    """Whether the text is an address that only this machine has."""
+    try:
+        return ip_address(text).is_loopback
+    except ValueError:
+        return False
