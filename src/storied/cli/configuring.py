@@ -117,7 +117,7 @@ def _tokens(given: Tokens, folder: Path) -> Verifier:
     files = [name for name in (given.jwks, given.pem, given.secret) if name is not None]
     if len(files) > 1 or (not files and given.issuer is None):
         raise UsageProblem(
-            "[jwt] names one file of keys, jwks, pem or secret, or an issuer that tells its own. Name one file, or none."
+            "[jwt] names one file of keys, jwks, pem or secret, or an issuer that has its own. Name one file or none."
         )
     keys = _keys_in(files[0], given, folder) if files else ()
     try:
