@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -33,8 +34,8 @@ def free_port() -> int:
 class Program:
     """One `storied` process, which can be killed and started again."""
 
-    def __init__(self, *words: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
-        self.words, self.environment = words, environment
+    def __init__(self, *words: str, environment: Mapping[str, str] = MappingProxyType({}), folder: Path = ROOT) -> None:
+        self.words, self.environment, self._folder = words, environment, folder
         self.told: dict[str, Any] = {}
         self._log = os.memfd_create("log")
         self.process: asyncio.subprocess.Process | None = None
@@ -55,7 +56,7 @@ class Program:
             "--json",
             stdout=asyncio.subprocess.PIPE,
             stderr=self._log,
-            cwd=ROOT,
+            cwd=self._folder,
             env=os.environ | self.environment,
         )
         assert self.process.stdout is not None

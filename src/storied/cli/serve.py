@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from socket import socket
 from typing import Any
 
@@ -57,6 +58,7 @@ def _add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--insecure-no-auth", action="store_true", help="let everybody who reaches the address do everything"
     )
+    parser.add_argument("--reload", action="store_true", help="load the code again when it changes, to develop with")
     parser.add_argument("--quiet", action="store_true", help="do not log each request")
     parser.add_argument("--check", action="store_true", help="start, say so, and stop")
     parser.add_argument("--socket", type=int, help=SUPPRESS)  # these three are for processes that a process starts
@@ -67,7 +69,7 @@ def _add_options(parser: ArgumentParser) -> None:
 async def _run(arguments: Namespace, out: Output) -> None:
     end_when_told()
     app = load_app(arguments)
-    running = _running()
+    running = _optional("running", "services")
     log_to_stderr()
     parent = None
     if arguments.socket is not None:
@@ -77,14 +79,16 @@ async def _run(arguments: Namespace, out: Output) -> None:
     settings = settings_from(arguments, app)
     gate = Gate(app, settings, Meters(Shared(arguments.sheets)) if arguments.sheets else None)
     several = arguments.processes > 1
+    changes = _changes(arguments) if arguments.reload else None
     views = not (arguments.commands or arguments.queries or arguments.no_views)
     service = service_of(app, url, _side(arguments), gate, views=views and not several)
     given = arguments.socket
     with socket(fileno=given) if given is not None else hold(arguments.host, arguments.port) as holding:
         told = _Told(arguments, app, url, gate, out, address_of(holding).url, is_default)
-        if several and not arguments.check:
+        if (several or changes is not None) and not arguments.check:
             programs = _programs(arguments, url, holding, views=views)
-            code = await Supervisor(programs, holding, partial(running.turn_away, service, gate)).run(told.tell)
+            turn_away = partial(running.turn_away, service, gate)
+            code = await Supervisor(programs, holding, turn_away, changes).run(told.tell)
             if code:
                 raise SystemExit(code)
             return
@@ -162,7 +166,7 @@ def _side(arguments: Namespace) -> Side:
 
 
 def _programs(arguments: Namespace, url: str, holding: socket, *, views: bool) -> list[Program]:
-    """The processes to keep running: those that serve, and one for the views where this command runs them."""
+    """The processes to keep running: those that serve, and beside several one for the views, if they are run here."""
     app = arguments.app or ""
     base = (sys.executable, "-m", "storied.cli")
     common = ("--store", url, *(f"--{flag}" for flag in ("json", "debug") if getattr(arguments, flag, False)))
@@ -174,26 +178,37 @@ def _programs(arguments: Namespace, url: str, holding: socket, *, views: bool) -
             options += [f"--{name}", str(getattr(arguments, name))]
     for host in arguments.allow_host:
         options += ["--allow-host", host]
-    target = (app,) if app else ()
+    target, several = (app,) if app else (), arguments.processes > 1
+    if several:
+        options.append("--no-views")
     sheets = [new_sheet() for _ in range(arguments.processes)]
     programs: list[Program] = []
     for n, own in enumerate(sheets, 1):
         files = (own, *(one for one in sheets if one != own))
-        words = (*base, "serve", *target, *common, *options, "--no-views", "--sheets", *map(str, files))
+        words = (*base, "serve", *target, *common, *options, "--sheets", *map(str, files))
         programs.append(Program(f"server {n}", words, files=files, sheet=Sheet(own), hopeless=(USAGE,)))
-    if views:
+    if views and several:
         words = (*base, "work", *target, *common, "--supervised")
         programs.append(Program("worker", words, last=True, hopeless=(USAGE,)))
     return programs
 
 
-def _running() -> Any:
-    """The module that needs the extra ``services``."""
+def _changes(arguments: Namespace) -> AsyncIterator[str]:
+    """What changes of the code below this folder, and of the files that the options name. Raises `UsageProblem`."""
+    if arguments.processes > 1:
+        raise UsageProblem("--reload goes with one process. Leave --processes out.")
+    files = [Path(name) for name in (arguments.config, arguments.keys) if name is not None]
+    found: AsyncIterator[str] = _optional("reloading", "reload").changes([Path.cwd()], files)
+    return found
+
+
+def _optional(module: str, extra: str) -> Any:
+    """The module of `storied.services.serving` that needs the extra. Raises `UsageProblem`."""
     try:
-        return import_module("storied.services.serving.running")
+        return import_module(f"storied.services.serving.{module}")
     except ImportError as error:
         raise UsageProblem(
-            f"serving needs {error.name}, which is not installed. Install it: pip install 'storied[services]'."
+            f"this needs {error.name}, which is not installed. Install it: pip install 'storied[{extra}]'."
         ) from error
 
 

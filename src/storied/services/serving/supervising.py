@@ -5,6 +5,9 @@ one of them is started again, connections wait in it and none is lost. When all 
 else takes what waits; the socket is kept until one of them says that nobody is left in it, or, where none has come so
 far as to serve, until those who wait have been turned away. Whoever serves is told to stop before whoever keeps the
 views up to date, so that an answer that waits for a view still comes.
+
+While somebody writes the code, each change of it ends the programs in good order and starts them again, and what cannot
+be started waits for the next change.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import logging
 import os
 import select
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from socket import socket, socketpair
 
@@ -90,12 +93,22 @@ class Tries:
 
 
 class Supervisor:
-    """Keeps programs running until it is told to stop. *turn_away* answers those who wait in a socket for nobody."""
+    """Keeps programs running until it is told to stop. *turn_away* answers those who wait in a socket for nobody.
+
+    With *changes*, which give the name of what has changed, they are started again at each.
+    """
 
     def __init__(
-        self, programs: Sequence[Program], holding: socket, turn_away: Callable[[socket], Awaitable[None]]
+        self,
+        programs: Sequence[Program],
+        holding: socket,
+        turn_away: Callable[[socket], Awaitable[None]],
+        changes: AsyncIterator[str] | None = None,
     ) -> None:
         self._programs, self._socket, self._turn_away = tuple(programs), holding, turn_away
+        self._changes = changes
+        self._change = asyncio.Event()
+        """Set at the next change; there is another one for the change after that."""
         self._running: dict[str, Running] = {}
         self._serving, self._stopping, self._emptied = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._hurries = False
@@ -110,6 +123,7 @@ class Supervisor:
         for one in SIGNALS:
             loop.add_signal_handler(one, self._told, one)
         listen(self._socket)
+        following = None if self._changes is None else asyncio.create_task(self._follow(self._changes))
         keepers = {program: asyncio.create_task(self._keep(program)) for program in self._programs}
         serving, stopping = asyncio.create_task(self._serving.wait()), asyncio.create_task(self._stopping.wait())
         await asyncio.wait([serving, stopping, *keepers.values()], return_when=asyncio.FIRST_COMPLETED)
@@ -118,6 +132,8 @@ class Supervisor:
             started()
             await asyncio.wait([stopping, *keepers.values()], return_when=asyncio.FIRST_COMPLETED)
         self._stopping.set()  # a keeper that ended by itself has failed
+        if following is not None:
+            following.cancel()
         for last in (False, True):
             mine = [keepers[program] for program in self._programs if program.last is last]
             for program in self._programs:
@@ -153,12 +169,20 @@ class Supervisor:
         """Starts the program, and again whenever it ends before it should."""
         loop, tries = asyncio.get_running_loop(), Tries()
         while not self._stopping.is_set():
-            began = loop.time()
-            code = await self._run(program)
+            began, change = loop.time(), self._change
+            code = await self._run(program, change)
             if self._stopping.is_set():
                 return
+            if change.is_set():
+                tries = Tries()
+                continue
             hopeless, how = code in program.hopeless, ended(code)
             pause = tries.pause(loop.time() - began, hopeless=hopeless, others_serve=self._serves(loop.time()))
+            if pause is None and self._changes is not None:
+                log.error("%s %s; it is started again when the code changes", program.name, how)
+                await self._until(change)
+                tries = Tries()
+                continue
             if pause is None:
                 why = (
                     "which another start would not change"
@@ -173,12 +197,28 @@ class Supervisor:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
+    async def _follow(self, changes: AsyncIterator[str]) -> None:
+        """Ends whatever runs, at each change, so that it is started again."""
+        async for name in changes:
+            log.info("%s has changed; the code is loaded again", name)
+            change, self._change = self._change, asyncio.Event()
+            change.set()
+            for running in self._running.values():
+                running.signal(signal.SIGTERM)
+
+    async def _until(self, change: asyncio.Event) -> None:
+        """Returns at the change, or when everything stops."""
+        either = [asyncio.create_task(event.wait()) for event in (change, self._stopping)]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        for task in either:
+            task.cancel()
+
     def _serves(self, now: float) -> bool:
         """Whether one who serves has done so for long enough to be called well."""
         serving = [self._running[one.name] for one in self._programs if not one.last and one.name in self._running]
         return any(now - running.began > HEALTHY_SECONDS for running in serving)
 
-    async def _run(self, program: Program) -> int:
+    async def _run(self, program: Program, change: asyncio.Event) -> int:
         """What the program ended with. Its standard input ends when this process does, which stops it, too."""
         ours, theirs = socketpair()
         with ours:
@@ -192,6 +232,8 @@ class Supervisor:
             running = self._running[program.name] = Running(process, ours, asyncio.get_running_loop().time())
             if self._stopping.is_set():
                 running.stop()
+            elif change.is_set():  # while it was being started
+                running.signal(signal.SIGTERM)
             loop = asyncio.get_running_loop()
             loop.add_reader(ours, self._hear, ours)
             try:
