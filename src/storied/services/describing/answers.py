@@ -12,6 +12,7 @@ from typing import Any
 from storied.errors import AppendIdReused, Rejected
 from storied.services.describing.schemas import Schema
 from storied.services.web.problems import BY_CLASS, BY_CODE, MEDIA_TYPE, TYPE_PREFIX, Problem
+from storied.services.web.wording import MISSING
 
 PROBLEMS = {problem.type: problem for problem in (*BY_CODE.values(), *BY_CLASS.values())}
 _REJECTED = BY_CLASS[Rejected]
@@ -268,7 +269,7 @@ def example_of(problem: Problem) -> dict[str, Any]:
     }
     match problem.type:
         case "invalid-fields":
-            shown["errors"] = [{"detail": "This field is required.", "pointer": "#/customer"}]
+            shown["errors"] = [{"detail": MISSING, "pointer": "#/customer"}]
         case "unknown-parameter":
             shown |= {"errors": [{"parameter": "colour", "detail": "unknown"}], "allowed": ["sort", "limit"]}
         case "outdated":
