@@ -67,7 +67,7 @@ async def test_a_document_is_sent_as_it_is_stored(url: str) -> None:
     async with stocked(url) as (opened, service):
         answer = await get(service, "/books/walden")
         page = await opened.get(BookPage, "walden")
-        stored, _ = await opened.reader.texts.documents.get(opened.reader.texts.projector(BookPage).table, "walden")
+        stored, _, _ = await opened.reader.texts.documents.get(opened.reader.texts.projector(BookPage).table, "walden")
     assert stored is not None
     assert (answer.status, answer.body) == (200, stored.encode())
     assert msgspec.json.decode(answer.body, type=BookPage) == page

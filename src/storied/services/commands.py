@@ -14,6 +14,7 @@ import msgspec
 from storied.app import App
 from storied.commands.execute import Done
 from storied.commands.execute import Request as Asked
+from storied.commands.loading import boundary_items
 from storied.domain.commands import Command
 from storied.domain.ids import new_id
 from storied.errors import (
@@ -28,7 +29,7 @@ from storied.errors import (
 )
 from storied.opened import OpenApp
 from storied.projections.parking import Written
-from storied.services.commanding.awaiting import wait_for_views
+from storied.services.commanding.awaiting import types_of, wait_for_views
 from storied.services.commanding.binding import Binding
 from storied.services.commanding.changes import Changed, Told
 from storied.services.commanding.members import created, key_of_member, keys_in_paths
@@ -42,6 +43,7 @@ from storied.services.web.cookies import kept_cookie
 from storied.services.web.http import Header, Request, Response
 from storied.services.web.preconditions import SAID, command_id_of, said_by, spelled
 from storied.services.web.routing import Router, parse_template
+from storied.store.query import Query
 from storied.store.records import Receipt
 
 COMMAND_METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -135,8 +137,8 @@ class CommandEndpoint:
             headers.append(self._location(request, member))
         if wanted is not None:
             self.service.release()
-            types, limit = {event.type for event in events}, self.service.settings.wait_limit
-            written = self._written(command, receipt)
+            written, limit = self._written(command, receipt), self.service.settings.wait_limit
+            types = {event.type for event in events} if written.rests_on is None else types_of(written.rests_on)
             applied = await wait_for_views(shop, self.app.views, written, types, wanted, limit)
             if applied is not None:
                 headers.append((b"preference-applied", applied.encode()))
@@ -183,8 +185,9 @@ class CommandEndpoint:
         if receipt.count:
             return Written(receipt.first - 1, receipt.position)
         boundary = self.app.handlers[type(command)].boundary(command)
+        items = boundary_items(boundary)
         keys = frozenset(loaded.entity_id for loaded in boundary if loaded.entity_id is not None)
-        return Written(receipt.position, receipt.position, keys)
+        return Written(receipt.position, receipt.position, keys, Query(items) if items else None)
 
     def _headers(self, shop: OpenApp, request: Request, receipt: Receipt) -> list[Header]:
         position = b"%d" % receipt.position

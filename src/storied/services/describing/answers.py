@@ -75,7 +75,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Storied-Parked": {
-        "description": "The document, or one that may belong here, is held back: it has not taken this event.",
+        "description": "The position of an event that the document, or one that may belong here, has not taken: it is "
+        "held back. Without this header each is as the log says.",
         "schema": {"type": "string"},
     },
     "X-Request-Id": {
