@@ -21,6 +21,7 @@ REJECTED = str(_REJECTED.status)
 ANY = (
     *("bad-request", "bad-path", "bad-origin", "bad-host"),
     *("head-too-slow", "uri-too-long", "headers-too-large", "internal", "not-implemented"),
+    "version-not-supported",
 )
 """What every request may meet."""
 SECURED = ("unauthenticated", "forbidden", "no-keys")
