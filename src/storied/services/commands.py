@@ -25,6 +25,7 @@ from storied.errors import (
     RequestRefused,
     StoreError,
     StoreFenced,
+    StoreUnavailable,
     UnknownOutcome,
 )
 from storied.opened import OpenApp
@@ -32,6 +33,7 @@ from storied.projections.parking import Written
 from storied.services.commanding.awaiting import types_of, wait_for_views
 from storied.services.commanding.binding import Binding
 from storied.services.commanding.changes import Changed, Told
+from storied.services.commanding.doubting import Doubt, Failure
 from storied.services.commanding.members import created, key_of_member, keys_in_paths
 from storied.services.commanding.reopening import SameStore
 from storied.services.describing.description import add_description
@@ -61,19 +63,19 @@ class CommandService(Service[OpenApp]):
     def __init__(self, router: Router, same: SameStore, settings: Settings, gate: Gate) -> None:
         super().__init__(router, Opening(same.open), settings, gate)
         self.gate, self._same = gate, same
-        self._failed: tuple[OpenApp, str] | None = None
+        self._doubt = Doubt()
 
     async def readied(self) -> Readiness:
         """Whether commands can be decided, and stored: the log answers, and no write has failed."""
         shop = await self.opening.get()
-        head = await shop.store.head()
-        if self._failed is not None and self._failed[0] is shop:
-            return Readiness(False, [self._failed[1]], head=head)
-        return Readiness(True, head=head)
+        reason, head = await self._doubt.reason(shop), await shop.store.head()
+        return Readiness(reason is None, [] if reason is None else [reason], head=head)
 
-    def distrust(self, shop: OpenApp, error: StoreFenced | UnknownOutcome) -> None:
-        """Hears that the store takes no writes any more: it is opened anew, where that may help."""
-        self._failed = shop, str(error)
+    def distrust(self, shop: OpenApp, error: Failure) -> None:
+        """Hears that a write failed. A store that takes none any more is opened anew, where that may help."""
+        self._doubt.failed(shop, error)
+        if isinstance(error, StoreUnavailable):
+            return
         if self._same.may_reopen(error) and self.opening.renew(shop):
             log.warning("the store takes no writes any more, and is opened anew: %s", error.reason)
 
@@ -159,7 +161,7 @@ class CommandEndpoint:
             raise RequestRefused(
                 "unknown-position", f"The log has not reached position {asked.seen}. Nothing was stored. Read again."
             ) from None
-        except (StoreFenced, UnknownOutcome) as error:
+        except (StoreFenced, StoreUnavailable, UnknownOutcome) as error:
             self.service.distrust(shop, error)
             raise
         return await _told(shop, done)
