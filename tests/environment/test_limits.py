@@ -69,6 +69,44 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(tmp_path: Path, moun
     assert set(found.values()) == {True}
 
 
+def test_a_look_for_room_says_what_an_append_would(tmp_path: Path, mounting: list[str]) -> None:
+    """Full, read-only, or fine, beside an append that goes on; and no file is left."""
+    found = told(
+        tmp_path,
+        """
+        async def main():
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", PLACE], check=True)
+            store = await SqliteStore.open(PLACE / "log.db")
+            tell(empty=await verdict(store.check_room()))
+            both = await asyncio.gather(verdict(store.check_room()), verdict(store.append([event()])))
+            while await verdict(store.append([event(note="x" * 20_000)])) == "done":
+                pass
+            tell(both=both, full=await verdict(store.check_room()))
+            subprocess.run(["mount", "-o", "remount,size=8m", PLACE], check=True)
+            tell(again=await verdict(store.check_room()), files=sorted(file.name for file in PLACE.iterdir()))
+            await store.aclose()
+            tell(closed=await verdict(store.check_room()))
+            store = await SqliteStore.open(PLACE / "log.db")
+            subprocess.run(["mount", "--bind", PLACE, PLACE], check=True)
+            subprocess.run(["mount", "-o", "remount,ro,bind", PLACE], check=True)
+            tell(locked=await verdict(store.check_room()))
+            await store.aclose()
+
+        asyncio.run(main())
+        """,
+        *mounting,
+    )
+    assert found == {
+        "empty": "done",
+        "both": ["done", "done"],
+        "full": "disk-full",
+        "again": "done",
+        "files": ["log.db", "log.db-shm", "log.db-wal"],
+        "closed": "store-closed",
+        "locked": "read-only",
+    }
+
+
 def test_a_disk_too_small_for_a_store_is_told(tmp_path: Path, mounting: list[str]) -> None:
     """Wherever it is full while log and views are made, the code says so; with room they are there."""
     found = run(

@@ -134,7 +134,7 @@ async def test_documents_and_checkpoint_move_in_one_transaction(url: str) -> Non
         await apply_page(projector, engine.documents, engine.store, page, first)
         with pytest.raises(CheckpointMovedError):
             await apply_page(projector, engine.documents, engine.store, page, second)
-        text, position = await engine.documents.get(projector.table, "all")
+        text, position, _ = await engine.documents.get(projector.table, "all")
         assert (text, position) == ('{"id":"all","count":10}', 10)
 
 

@@ -319,7 +319,7 @@ async def test_one_stream_answers_as_the_whole_projection(history: list[Event]) 
             whole = await past.documents(opened.store, projector, Moment(position))
             for order in ORDERS:
                 assert stream_query(projector, order) is not None
-                text, _ = await whole.get(projector.table, order)
+                text, _, _ = await whole.get(projector.table, order)
                 narrow = await opened.get(Totals, order, at=position)
                 assert narrow == (None if text is None else projector.decoder.decode(text))
 

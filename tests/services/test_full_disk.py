@@ -35,6 +35,8 @@ async def main():
             refused.extend([answer] if answer.status_code != 200 else [])
         told = {(one.status_code, one.json()["type"], one.headers["retry-after"]) for one in refused}
         tell(told=sorted(told))
+        unready = await client.get("/readyz")
+        tell(unready=unready.status_code, why=any("is full" in reason for reason in unready.json()["reasons"]))
         async with httpx.AsyncClient(base_url=server.told["address"]) as other:  # one who has not written anything
             tell(alive=(await other.get("/livez")).status_code, answered=(await other.get("/tallies/a")).status_code)
         subprocess.run(["mount", "-o", "remount,size=64m", PLACE], check=True)
@@ -70,10 +72,105 @@ def test_commands_are_refused_while_the_disk_is_full_and_stored_when_there_is_ro
     assert found.pop("lines") < 20
     assert found == {
         "told": [[503, "urn:storied:problem:store-unavailable", "2"]],
+        "unready": 503,
+        "why": True,
         "alive": 200,
         "answered": 200,
         "seen": True,
         "ended": 0,
         "kept": True,
         "traces": 0,
+    }
+
+
+LOOKING = """
+import time
+from storied.services.commanding import doubting
+from storied.services.commands import command_service
+from storied.testing.waiting import eventually
+from tests.services.asgi import ask
+from tests.services.tally import app
+
+looks = []
+check_room = SqliteStore.check_room
+
+async def counted(self):
+    looks.append(time.monotonic())
+    await check_room(self)
+
+SqliteStore.check_room = counted
+
+def mount(options):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", PLACE], check=True)
+
+def left():
+    found = os.statvfs(PLACE)
+    return found.f_bavail * found.f_bsize
+
+async def main():
+    mount("size=2m")
+    async with command_service(app, f"sqlite:///{PLACE / 'tally.db'}", views=False) as service:
+
+        async def make(size):
+            body = json.dumps({"mark": "x" * size}).encode()
+            return (await ask(service, "POST", "/tallies/a/marks", body, {"Content-Type": "application/json"})).status
+
+        async def ready():
+            answer = await ask(service, "GET", "/readyz")
+            return answer.status, [reason.partition(": ")[0].split(" under ")[0] for reason in answer.json["reasons"]]
+
+        tell(before=await ready())
+        while await make(50_000) == 200:
+            pass
+        at_once = await asyncio.gather(*(ready() for _ in range(50)))
+        tell(full=at_once[0], all=[one == at_once[0] for one in at_once].count(True), looks=len(looks))
+
+        async def looked():
+            return looks if (await ready())[0] == 503 else None
+
+        await eventually(looked, 10)
+        tell(left=[file.name for file in PLACE.iterdir() if not file.name.startswith("tally.")])
+        subprocess.run(["mount", "-o", f"remount,size={2 * 1024 + 100}k", PLACE], check=True)
+        tell(small=await make(100), room=left() < 256 * 1024)
+        seen = len(looks)
+
+        async def looked_again():
+            await ready()
+            return len(looks) > seen
+
+        await eventually(looked_again, 10)
+        tell(little=await ready())
+        subprocess.run(["mount", "-o", "remount,size=64m", PLACE], check=True)
+
+        async def is_ready():
+            return await ready() == (200, [])
+
+        await eventually(is_ready, 10)
+        seen = len(looks)
+        await ready()
+        tell(settled=len(looks) == seen, apart=min(b - a for a, b in zip(looks, looks[1:])) >= doubting.LOOK_SECONDS)
+        tell(then=await make(50_000))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.timeout(60)
+def test_a_service_is_not_ready_until_it_has_seen_room_by_itself(tmp_path: Path) -> None:
+    """It looks when it is asked, seldom, takes no small command for a sign, and leaves nothing behind."""
+    if not can_mount(tmp_path):
+        pytest.skip("mounting needs root and namespaces, which are not to be had here")
+    found = told(tmp_path, LOOKING, "unshare", "-m")
+    assert found.pop("looks") <= 1
+    assert found == {
+        "before": [200, []],
+        "full": [503, ["the disk"]],
+        "all": 50,
+        "left": [],
+        "small": 200,
+        "room": True,
+        "little": [503, ["the disk"]],
+        "settled": True,
+        "apart": True,
+        "then": 200,
     }

@@ -13,6 +13,7 @@ import pytest
 from storied import App, Command, Entity, Event, Id, OpenApp, Reader, View, on
 from storied.services.commands import CommandService, command_service
 from storied.services.queries import QueryService, query_service
+from storied.store.documents import Table
 from tests.services.asgi import Sent, ask
 
 JSON = "application/json"
@@ -55,10 +56,37 @@ def fill(command: Fill, hive: Hive) -> Filled | None:
     return Filled(hive=command.hive, meadow=command.meadow, grams=command.grams)
 
 
+class MeadowState(Entity, tag="meadow"):
+    mown: bool = False
+
+    @on
+    def on_mown(self, event: Mown) -> None:
+        self.mown = True
+
+
 @hives.command("POST /meadows/{meadow}/mowings")
 def mow(command: Mow) -> Mown:
     """Mows the meadow of several hives."""
     return Mown(meadow=command.meadow)
+
+
+class MowOnce(Command):
+    meadow: Id
+
+
+@hives.command("PUT /meadows/{meadow}/mowing")
+def mow_once(command: MowOnce, meadow: MeadowState) -> Mown | None:
+    """Mows the meadow, unless it was."""
+    return None if meadow.mown else Mown(meadow=command.meadow)
+
+
+class Look(Command):
+    where: str
+
+
+@hives.command("POST /looks/{where}")
+def look(command: Look) -> None:
+    """Changes nothing, and rests on nothing."""
 
 
 @hives.view("GET /hives/{hive}", "GET /hives")
@@ -169,6 +197,35 @@ async def test_a_document_that_is_found_by_what_is_in_it_is_one_that_was_written
             assert applied(answer) == told
 
 
+async def test_a_wait_names_no_views_and_finds_nothing_to_change(url: str) -> None:
+    """It is for the views that read what the command rests on, and they are told of as after a change."""
+    async with serving(url) as (_, commands, _):
+        unchanged = await put(commands, "b", 5, "south")
+        assert (unchanged.json["count"], applied(unchanged)) == (0, SHOWN)
+        await put(commands, "a", -1)
+        unchanged = await put(commands, "a", -1)
+        assert (unchanged.json["count"], applied(unchanged)) == (0, HELD)
+        assert applied(await put(commands, "b", 5, "south")) == SHOWN
+        nothing = await ask(commands, "POST", "/looks/north", headers={"Prefer": "wait=5"})
+        assert applied(nothing) == 'wait=5; views=""'
+
+
+async def test_what_nothing_had_to_change_about_may_show_in_documents_of_other_names(url: str) -> None:
+    """Those are held back that have not taken its events, and no others."""
+    async with serving(url) as (_, commands, _):
+
+        async def mown(meadow: str) -> str:
+            return applied(await ask(commands, "PUT", f"/meadows/{meadow}/mowing", headers={"Prefer": "wait=5"}))
+
+        for meadow in ("north", "south"):
+            assert await mown(meadow) == 'wait=5; views="HivePage Meadow"'
+        await put(commands, "a", -1)
+        assert await mown("north") == 'wait=5; views="HivePage Meadow"'  # which the hive had taken before it stopped
+        await ask(commands, "POST", "/meadows/north/mowings")
+        assert await mown("north") == 'wait=5; views="Meadow"; parked="HivePage"'
+        assert await mown("south") == 'wait=5; views="HivePage Meadow"'
+
+
 async def test_an_answer_that_has_seen_a_position_says_what_stopped_before_it(url: str) -> None:
     """A document is refused, and a list or a query function's answer has the position at which one of it stopped."""
     async with serving(url) as (opened, commands, queries):
@@ -188,12 +245,43 @@ async def test_an_answer_that_has_seen_a_position_says_what_stopped_before_it(ur
         assert (nothing.status, nothing.headers["storied-parked"]) == (404, "3")
 
 
+async def test_a_list_says_what_stopped_though_nobody_waits(url: str) -> None:
+    """A document that is held back is not as the log says, or not there, for whoever asks."""
+    async with serving(url) as (opened, commands, queries):
+        await put(commands, "a", -1)
+        for target in ("/hives", "/hives?meadow=south", "/meadows/north/honey", "/meadows/north/honey?how=count"):
+            answer = await ask(queries, "GET", target)
+            assert (answer.status, answer.headers["storied-parked"]) == (200, "3"), target
+        assert (await opened.find(HivePage)).parked == ("a",)
+
+
+async def test_a_list_asks_for_what_stopped_only_when_something_did(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it costs nothing as long as every document is whole."""
+    async with serving(url) as (opened, commands, queries):
+        documents, asked = opened.reader.texts.documents, []
+        held = documents.held
+
+        def counted(table: Table, key: str | None = None) -> Any:
+            asked.append(key)
+            return held(table, key)
+
+        monkeypatch.setattr(documents, "held", counted)
+        await ask(queries, "GET", "/hives")
+        assert asked == []
+        await put(commands, "a", -1, Prefer="")
+        await opened.wait(HivePage, await opened.store.head())
+        await ask(queries, "GET", "/hives")
+        assert asked == [None]
+
+
 async def test_an_answer_of_whole_documents_says_nothing_of_the_kind(url: str) -> None:
     """As nearly always."""
     async with serving(url) as (opened, _, queries):
         head = {"Storied-After": str(await opened.store.head())}
         answers: list[Any] = [
-            await ask(queries, "GET", target, headers=head) for target in ("/hives/a", "/hives", "/meadows/north/honey")
+            await ask(queries, "GET", target, headers=headers)
+            for target in ("/hives/a", "/hives", "/meadows/north/honey")
+            for headers in (head, {})
         ]
-        assert [answer.status for answer in answers] == [200, 200, 200]
+        assert [answer.status for answer in answers] == [200] * 6
         assert not any("storied-parked" in answer.headers for answer in answers)

@@ -109,7 +109,8 @@ async def errors(line: str, body: Any) -> Sequence[tuple[str, str]]:
     return [(one.get("pointer") or f"{{{one['parameter']}}}", one["detail"]) for one in answer.json["errors"]]
 
 
-EMPTY, UNPRINTABLE = "An id is not empty.", "An id has no character that cannot be printed."
+EMPTY = "An id is not empty. Give one."
+UNPRINTABLE = "An id has no character that cannot be printed. Leave it out."
 PLACES: dict[str, tuple[dict[str, Any], str, int]] = {
     "an id of an entity": ({"crate": "{}"}, "#/crate", 238),
     "a member": ({"forWhom": "{}"}, "#/forWhom", 247),
@@ -132,7 +133,7 @@ async def test_an_id_that_no_tag_can_hold_is_told_with_its_place(place: str) -> 
     body, pointer, most = PLACES[place]
     for text, detail in (
         ("", EMPTY),
-        ("x" * (most + 1), f"This id has at most {most} characters."),
+        ("x" * (most + 1), f"This id has at most {most} characters. Give a shorter one."),
         ("a\u200b", UNPRINTABLE),
     ):
         assert await errors("POST /crates", filled(body, text)) == [(pointer, detail)]
@@ -148,11 +149,11 @@ async def test_an_id_in_a_path_is_told_by_its_parameter() -> None:
     """Beside every other mistake."""
     long = "x" * 300
     assert await errors(f"PUT /places/n/{long}", {"shelf": "", "beside": [""], "z": 1}) == [
-        ("{crate}", "This id has at most 238 characters."),
+        ("{crate}", "This id has at most 238 characters. Give a shorter one."),
         ("#/shelf", EMPTY),
         ("#/beside/0", EMPTY),
-        ("{number}", "Expected `int`, got `str`."),
-        ("#/z", "There is no such field."),
+        ("{number}", "This is not a whole number. Correct it."),
+        ("#/z", "There is no such field. Leave it out, or correct its name."),
     ]
     assert await errors("PUT /places/1/a%C2%A0", {"shelf": "s"}) == [("{crate}", UNPRINTABLE)]
 

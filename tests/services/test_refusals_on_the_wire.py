@@ -31,6 +31,11 @@ REFUSED = {
     "a method that has more": (b"GETS / HTTP/1.0\n\n", "not-implemented", None, ("other", "")),
     "a method in small letters": (b"\r\nget / HTTP/1.1\r\n", "not-implemented", None, ("other", "")),
     "a method of another protocol": (b"FOO / HTTP/2\r\n", "bad-request", None, ("other", "")),
+    "a version to come": (b"GET /livez HTTP/2.0\r\n" + NAMED + b"\r\n", "version-not-supported", "mine", ("other", "")),
+    "a version of ours with more": (b"GET / HTTP/1.2\r\n", "version-not-supported", None, ("other", "")),
+    "the preface of HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "version-not-supported", None, ("other", "")),
+    "a version of the past": (b"GET / HTTP/0.9\r\n" + NAMED + b"\r\n", "version-not-supported", "mine", ("other", "")),
+    "a line without a version": (b"GET /livez\r\n\r\n", "version-not-supported", None, ("other", "")),
     "a header that is none": (
         b"GET / HTTP/1.1\r\n" + NAMED + b"X: a\r\na b\r\n\r\n",
         "bad-request",
@@ -140,6 +145,21 @@ async def test_an_unknown_method_behind_a_request_does_not_take_its_answer() -> 
     async with serving() as (client, _):
         answer = await answered(client, good + b"FOO / HTTP/1.1\r\n\r\n")
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200"]
+
+
+@pytest.mark.timeout(30)
+async def test_a_command_in_another_version_is_not_executed(caplog: pytest.LogCaptureFixture) -> None:
+    """Behind a request, too, whose answer it does not take; what comes after it is dropped, and nobody is alarmed."""
+    pay = b"POST /accounts HTTP/%b\r\n" + HOST + b"Content-Type: application/json\r\nContent-Length: 15\r\n\r\n"
+    sent = pay + b'{"account":"a"}'
+    async with serving() as (client, gate):
+        answer = await answered(client, sent % b"2.0" + sent % b"1.1")
+        assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"505"]
+        assert b"not HTTP/2.0" in answer
+        good = b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n"
+        assert re.findall(rb"HTTP/1\.1 (\d+)", await answered(client, good + sent % b"2.0")) == [b"200"]
+        assert gate.meters.appends.values == {(): [0.0]}
+    assert not [record for record in caplog.records if record.name == "storied.services"]
 
 
 CODINGS = {

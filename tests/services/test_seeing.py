@@ -50,6 +50,8 @@ class Profile(View):
 
     @on(key="customer")
     def placed(self, event: Placed) -> None:
+        if event.total < 0:
+            raise ValueError("an order costs something")
         self.orders += 1
 
 
@@ -336,3 +338,18 @@ async def test_a_stream_does_not_say_that_what_it_has_not_seen_is_not_there(tmp_
             assert (await one.next()).data["order"] == "new"
         absent = await get(service, "/orders/none", ANNA, **wanted)
         assert absent.status == 404
+
+
+async def test_only_who_sees_a_document_is_told_in_a_list_that_it_is_held_back(tmp_path: Path) -> None:
+    """Also where the list can hold nothing but that one, by its key."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="nobody"))
+        head = (await opened.record(Placed(order="anna-3", customer="anna", total=-1))).position
+        for view in (Order, Profile):
+            await opened.wait(view, head)
+        told = [
+            (await get(service, target, key)).headers.get("storied-parked")
+            for target in ("/orders", "/profiles", "/profiles?limit=1")
+            for key in (ANNA, BEN)
+        ]
+        assert told == ["5", None, "6", None, "6", None]

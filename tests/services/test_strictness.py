@@ -139,7 +139,7 @@ async def test_an_amount_in_a_body_is_spelled_as_described(place: str) -> None:
         assert await faults(BUY, f"{{{member.format(json.dumps(text))}}}", thing="t") == [], text
     for text in REFUSED:
         found = await faults(BUY, f"{{{member.format(json.dumps(text))}}}", thing="t")
-        assert found == [(pointer, "Invalid decimal string.")], text
+        assert found == [(pointer, 'This is not an amount. Give one such as "12.50".')], text
 
 
 @pytest.mark.parametrize(("name", "items"), [("distinct", '["sNaN"]'), ("things", "[[]]"), ("things", "[{}]")])
@@ -157,17 +157,17 @@ async def test_every_mistake_is_told_beside_an_amount_that_is_none() -> None:
     """Each once, also where the decoder has something against the same text."""
     body = '{"lines": [{"price": "1_0"}, {"price": "x"}, {"note": ""}], "zone": 1}'
     assert sorted(await faults(BUY, body, thing="t")) == [
-        ("#/lines/0/price", "Invalid decimal string."),
-        ("#/lines/1/price", "Invalid decimal string."),
-        ("#/lines/2/price", "This field is required."),
-        ("#/zone", "There is no such field."),
+        ("#/lines/0/price", 'This is not an amount. Give one such as "12.50".'),
+        ("#/lines/1/price", 'This is not an amount. Give one such as "12.50".'),
+        ("#/lines/2/price", "This field is missing. Give it."),
+        ("#/zone", "There is no such field. Leave it out, or correct its name."),
     ]
 
 
 @pytest.mark.parametrize("text", REFUSED)
 async def test_an_amount_in_a_path_or_a_query_is_spelled_as_described(text: str) -> None:
     """And the parameter is named."""
-    assert await faults(PRICE, "", price=text) == [("price", "Invalid decimal string.")]
+    assert await faults(PRICE, "", price=text) == [("price", 'This is not an amount. Give one such as "12.50".')]
     refused = await asked(f"/amounts?least={quote(text)}")
     assert (refused.status, refused.json["errors"][0]["parameter"]) == (400, "least")
 

@@ -95,10 +95,10 @@ _ABSENT = "\0 absent"
 async def _contents(projector: Projector, documents: Documents) -> Contents:
     """All of the view at one position; as a running process may move it on, several looks may be needed."""
     for _ in range(ATTEMPTS):
-        hits, position = await documents.find(projector.table, Lookup())
+        hits, position, _ = await documents.find(projector.table, Lookup())
         values: dict[str, dict[str, Scalar]] = {}
         for column in projector.table.columns:
-            ordered, at = await documents.find(projector.table, Lookup(order=column))
+            ordered, at, _ = await documents.find(projector.table, Lookup(order=column))
             if at != position:
                 break
             values[column] = {hit.key: hit.value for hit in ordered}

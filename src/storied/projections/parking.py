@@ -14,14 +14,20 @@ from storied.projections.projector import Projector, Step
 from storied.store.documents import Parked, ReadModels
 from storied.store.ordering import sort_key
 from storied.store.port import EventStore
+from storied.store.query import Query
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What somebody wrote: the events behind `after` up to `position`, which change documents; and `keys` of others."""
+    """What somebody wrote: the events behind `after` up to `position`, which change documents.
+
+    Where nothing had to be written, the documents matter in which the present state shows: those with these `keys`, and
+    those that have not taken an event of what the decision `rests_on`.
+    """
 
     after: int
     position: int
     keys: frozenset[str] = frozenset()
+    rests_on: Query | None = None
 
 
 async def held_back(projector: Projector, documents: ReadModels, store: EventStore, written: Written) -> Parked | None:
@@ -32,15 +38,20 @@ async def held_back(projector: Projector, documents: ReadModels, store: EventSto
     held = [one for one in await documents.held(projector.table) if one.position <= written.position]
     if not held:  # as nearly always
         return None
-    records = await store.read(projector.query, after=written.after, until=written.position).list()
-    steps = projector.plan(records)
-    named = written.keys.union(*(step.keys for step in steps))
     for one in held:
-        if one.key in named or one.position > written.after:
+        if one.key in written.keys or one.position > written.after:
             return one
-        text, _ = await documents.get(projector.table, one.key)
-        if text is not None and _is_wanted(projector, text, steps):
-            return one
+    texts = {one.key: (await documents.get(projector.table, one.key))[0] for one in held}
+    query, after = projector.query, written.after
+    if written.rests_on is not None:
+        query, after = written.rests_on, held[0].position - 1
+    async for page in store.read(query, after=after, until=written.position).pages():
+        steps = projector.plan(page.events)
+        for one in held:
+            missed = [step for step in steps if step.record.position >= one.position]
+            text = texts[one.key]
+            if any(one.key in step.keys for step in missed) or (text and _is_wanted(projector, text, missed)):
+                return one
     return None
 
 

@@ -35,10 +35,7 @@ class Reader:
         self.refused: WeakSet[StoriedError] = WeakSet()
         """What was raised for questions that could not be asked, as long as somebody has it."""
         self.parked: int | None = None
-        """The least position at which a document stopped that was asked for; None when each is as the log says.
-
-        Of several documents, it is known where a position was waited for.
-        """
+        """The least position at which a document stopped that was asked for; None when each is as the log says."""
 
     async def get(
         self, view: type[V], key: str, *, after: int | None = None, at: At | None = None, timeout: float | None = None
@@ -68,9 +65,9 @@ class Reader:
             page = await self.texts.page(
                 view, criteria, order_by=order_by, limit=limit, cursor=cursor, then=self._when(None, at, None)
             )
-        self._note(page.position, *(one.position for one in page.parked))
+        self._note(page.position, *page.parked.values())
         decoded = [self.texts.decoded(view, hit.document) for hit in page.hits]
-        return Found(decoded, page.cursor, page.position, tuple(one.key for one in page.parked))
+        return Found(decoded, page.cursor, page.position, tuple(page.parked))
 
     async def count(
         self,
@@ -85,7 +82,7 @@ class Reader:
         criteria = {**(where or {}), **fields}
         with self._refusing():
             found = await self.texts.count(view, criteria, by=by, then=self._when(None, at, None))
-        self._note(found.position, *(one.position for one in found.parked))
+        self._note(found.position, *found.parked.values())
         return found.counts
 
     async def ask(self, query: Callable[..., Any], /, **arguments: Any) -> Any:

@@ -53,7 +53,7 @@ NOW = Then()
 class Question(msgspec.Struct, Generic[T], frozen=True):
     """What is asked of documents: of the one with this key, or of several; and when."""
 
-    ask: Callable[[ReadModels], Awaitable[tuple[T, int]]]
+    ask: Callable[[ReadModels], Awaitable[tuple[T, int, bool]]]
     key: str | None
     then: Then
     concerns: Callable[[str], bool] | None = None
@@ -79,7 +79,7 @@ class Served:
             at = await self._past.moment(store, then.at)
             return await _exact(projector, asked, await self._past.documents(store, projector, at))
         if then.after is None:
-            return Answer(*await _indexed(projector, asked.ask(self._documents)))
+            return await self._present(projector, asked)
         deadline = time.monotonic() + then.timeout
         await self.reach(projector, then.after, then.timeout, then.log)
         while True:
@@ -143,6 +143,14 @@ class Served:
                 wait = left if runner is None else min(left, POLL_SECONDS)
                 await self.standings.until(lambda by: by.get(projector.name, NOWHERE).has_seen(position, log), wait)
 
+    async def _present(self, projector: Projector, asked: Question[T]) -> Answer[T]:
+        """The live edition's answer as it is, and what is held back of it, which is asked for where anything is."""
+        value, position, any_parked = await _indexed(projector, asked.ask(self._documents))
+        if not any_parked:
+            return Answer(value, position)
+        held = await self._documents.held(projector.table, asked.key)
+        return Answer(value, position, tuple(await _concerned(projector, asked, self._documents, held)))
+
     async def _fresh(self, projector: Projector, asked: Question[T], after: int) -> Answer[T]:
         """The live edition's answer, and what is held back of it.
 
@@ -156,7 +164,7 @@ class Served:
         parked = {one.key: one for one in (*before, *behind)}
         if asked.key in parked and parked[asked.key].position <= after:
             raise key_parked(projector, parked[asked.key])
-        return Answer(*answer, tuple(await _concerned(projector, asked, self._documents, parked.values())))
+        return Answer(answer[0], answer[1], tuple(await _concerned(projector, asked, self._documents, parked.values())))
 
     async def _may_heal(self, projector: Projector, timeout: float) -> bool:
         """Whether this process is about to replace the read model in which a key is parked; waits a little for it."""
@@ -176,7 +184,8 @@ async def _exact(projector: Projector, asked: Question[T], documents: ReadModels
     held = await documents.held(projector.table, asked.key)
     for parked in await _concerned(projector, asked, documents, held):
         raise key_parked(projector, parked)
-    return Answer(*await asked.ask(documents))
+    value, position, _ = await asked.ask(documents)
+    return Answer(value, position)
 
 
 async def _concerned(
@@ -187,13 +196,13 @@ async def _concerned(
         return list(held)
     found: list[Parked] = []
     for parked in held:
-        text, _ = await documents.get(projector.table, parked.key)
+        text, _, _ = await documents.get(projector.table, parked.key)
         if text is not None and asked.concerns(text):
             found.append(parked)
     return found
 
 
-async def _indexed(projector: Projector, answer: Awaitable[tuple[T, int]]) -> tuple[T, int]:
+async def _indexed(projector: Projector, answer: Awaitable[tuple[T, int, bool]]) -> tuple[T, int, bool]:
     try:
         return await answer
     except NoSuchColumnError as error:

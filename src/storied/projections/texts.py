@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -21,12 +21,15 @@ from storied.store.ordering import from_sort_key
 
 
 class Texts(msgspec.Struct, frozen=True):
-    """A page of documents: `cursor` goes on behind the last, `parked` are those of the view that are held back."""
+    """A page of documents: `cursor` goes on behind the last.
+
+    `parked` are those of the view that are held back, by their keys: the positions of the events they stopped at.
+    """
 
     hits: list[Hit]
     cursor: str | None
     position: int
-    parked: tuple[Parked, ...] = ()
+    parked: Mapping[str, int] = {}
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -34,7 +37,7 @@ class Counts(msgspec.Struct, frozen=True):
 
     counts: dict[Any, int]
     position: int
-    parked: tuple[Parked, ...] = ()
+    parked: Mapping[str, int] = {}
 
 
 class TextViews:
@@ -101,14 +104,17 @@ class TextViews:
         one_more = msgspec.structs.replace(lookup, limit=limit + 1)
 
         def may_be_seen(text: str) -> bool:
-            return meets(projector, self.decoded(view, text), also or {})
+            try:
+                return meets(projector, self.decoded(view, text), also or {})
+            except ViewRebuilding:  # it still has another shape, so whose it is cannot be told
+                return False
 
         concerns = may_be_seen if also else None
         asked = Question(lambda documents: documents.find(projector.table, one_more), None, then, concerns)
         answer = await self.served.answer(projector, asked)
         hits = answer.value[:limit]
         goes_on = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
-        return Texts(hits, goes_on, answer.position, answer.parked)
+        return Texts(hits, goes_on, answer.position, _by_key(answer.parked))
 
     async def count(self, view: type[View], where: Mapping[str, Any], *, by: str | None, then: Then = NOW) -> Counts:
         """How many documents meet the criteria, by the value of *by*."""
@@ -122,7 +128,7 @@ class TextViews:
             counts = {from_sort_key(value, kind): count for value, count in answer.value.items()}
         except ValueError as error:  # an Enum that has lost a member
             raise ViewRebuilding(projector.name, f"its documents still have other values of {by} ({error})") from error
-        return Counts(counts, answer.position, answer.parked)
+        return Counts(counts, answer.position, _by_key(answer.parked))
 
     async def aclose(self) -> None:
         """Stops looking for what somebody waited for. Idempotent."""
@@ -135,3 +141,7 @@ class TextViews:
             return projector.decoder.decode(text)
         except msgspec.ValidationError as error:
             raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error
+
+
+def _by_key(parked: Iterable[Parked]) -> dict[str, int]:
+    return {one.key: one.position for one in parked}

@@ -53,7 +53,7 @@ class Views:
         then = Then(after, at, timeout)
         page = await self.texts.page(view, where, order_by=order_by, limit=limit, cursor=cursor, then=then)
         decoded: list[Any] = [self.texts.decoded(view, hit.document) for hit in page.hits]
-        return Found(decoded, page.cursor, page.position, tuple(one.key for one in page.parked))
+        return Found(decoded, page.cursor, page.position, tuple(page.parked))
 
     async def count(
         self,

@@ -14,6 +14,7 @@ import msgspec
 from storied.app import App
 from storied.commands.execute import Done
 from storied.commands.execute import Request as Asked
+from storied.commands.loading import boundary_items
 from storied.domain.commands import Command
 from storied.domain.ids import new_id
 from storied.errors import (
@@ -24,13 +25,15 @@ from storied.errors import (
     RequestRefused,
     StoreError,
     StoreFenced,
+    StoreUnavailable,
     UnknownOutcome,
 )
 from storied.opened import OpenApp
 from storied.projections.parking import Written
-from storied.services.commanding.awaiting import wait_for_views
+from storied.services.commanding.awaiting import types_of, wait_for_views
 from storied.services.commanding.binding import Binding
 from storied.services.commanding.changes import Changed, Told
+from storied.services.commanding.doubting import Doubt, Failure
 from storied.services.commanding.members import created, key_of_member, keys_in_paths
 from storied.services.commanding.reopening import SameStore
 from storied.services.describing.description import add_description
@@ -42,6 +45,7 @@ from storied.services.web.cookies import kept_cookie
 from storied.services.web.http import Header, Request, Response
 from storied.services.web.preconditions import SAID, command_id_of, said_by, spelled
 from storied.services.web.routing import Router, parse_template
+from storied.store.query import Query
 from storied.store.records import Receipt
 
 COMMAND_METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -59,19 +63,19 @@ class CommandService(Service[OpenApp]):
     def __init__(self, router: Router, same: SameStore, settings: Settings, gate: Gate) -> None:
         super().__init__(router, Opening(same.open), settings, gate)
         self.gate, self._same = gate, same
-        self._failed: tuple[OpenApp, str] | None = None
+        self._doubt = Doubt()
 
     async def readied(self) -> Readiness:
         """Whether commands can be decided, and stored: the log answers, and no write has failed."""
         shop = await self.opening.get()
-        head = await shop.store.head()
-        if self._failed is not None and self._failed[0] is shop:
-            return Readiness(False, [self._failed[1]], head=head)
-        return Readiness(True, head=head)
+        reason, head = await self._doubt.reason(shop), await shop.store.head()
+        return Readiness(reason is None, [] if reason is None else [reason], head=head)
 
-    def distrust(self, shop: OpenApp, error: StoreFenced | UnknownOutcome) -> None:
-        """Hears that the store takes no writes any more: it is opened anew, where that may help."""
-        self._failed = shop, str(error)
+    def distrust(self, shop: OpenApp, error: Failure) -> None:
+        """Hears that a write failed. A store that takes none any more is opened anew, where that may help."""
+        self._doubt.failed(shop, error)
+        if isinstance(error, StoreUnavailable):
+            return
         if self._same.may_reopen(error) and self.opening.renew(shop):
             log.warning("the store takes no writes any more, and is opened anew: %s", error.reason)
 
@@ -135,8 +139,8 @@ class CommandEndpoint:
             headers.append(self._location(request, member))
         if wanted is not None:
             self.service.release()
-            types, limit = {event.type for event in events}, self.service.settings.wait_limit
-            written = self._written(command, receipt)
+            written, limit = self._written(command, receipt), self.service.settings.wait_limit
+            types = {event.type for event in events} if written.rests_on is None else types_of(written.rests_on)
             applied = await wait_for_views(shop, self.app.views, written, types, wanted, limit)
             if applied is not None:
                 headers.append((b"preference-applied", applied.encode()))
@@ -157,7 +161,7 @@ class CommandEndpoint:
             raise RequestRefused(
                 "unknown-position", f"The log has not reached position {asked.seen}. Nothing was stored. Read again."
             ) from None
-        except (StoreFenced, UnknownOutcome) as error:
+        except (StoreFenced, StoreUnavailable, UnknownOutcome) as error:
             self.service.distrust(shop, error)
             raise
         return await _told(shop, done)
@@ -183,8 +187,9 @@ class CommandEndpoint:
         if receipt.count:
             return Written(receipt.first - 1, receipt.position)
         boundary = self.app.handlers[type(command)].boundary(command)
+        items = boundary_items(boundary)
         keys = frozenset(loaded.entity_id for loaded in boundary if loaded.entity_id is not None)
-        return Written(receipt.position, receipt.position, keys)
+        return Written(receipt.position, receipt.position, keys, Query(items) if items else None)
 
     def _headers(self, shop: OpenApp, request: Request, receipt: Receipt) -> list[Header]:
         position = b"%d" % receipt.position

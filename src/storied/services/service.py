@@ -35,8 +35,8 @@ from storied.services.web.problems import problem_response
 from storied.services.web.routing import Route, Router
 
 S = TypeVar("S")
-NOT_IMPLEMENTED = 501
-"""The one status from 500 on for which the request is to blame."""
+ASKED_TOO_MUCH = frozenset({501, 505})
+"""The statuses from 500 on for which the request is to blame: it asks for what this server does not do or speak."""
 AGAIN_SECONDS = 1.0
 """How long what was opened is not opened anew."""
 log = logging.getLogger("storied.services")
@@ -78,7 +78,7 @@ class Pipeline:
 
     def finish(self, request: Request, status: int, seconds: float, error: BaseException | None) -> None:
         """Hears how it ended, once for each request that was started, and logs what the server is to blame for."""
-        if status >= 500 and status != NOT_IMPLEMENTED and error is not None:
+        if status >= 500 and status not in ASKED_TOO_MUCH and error is not None:
             self._blame.tell(request, status, error)
 
 

@@ -214,6 +214,9 @@ class NoSuchColumnError(StoriedError):
 class ReadModels(Protocol):
     """What readers ask. Each verb speaks of one moment's state of the view's live edition, whatever code made it.
 
+    Where an answer comes with a position, that is of the checkpoint it stands at, and beside it stands whether any key
+    is parked at that moment: where none is, `held` need not be asked.
+
     They raise `NoSuchColumnError` when that edition lacks a field that the question names, and answer as from an empty
     table at position 0 when the view has no edition yet. Where read models were opened alone and are not there yet, or
     not any more, they raise `StoreUnavailable` with code ``no-read-models``; they are asked for again each time.
@@ -226,16 +229,19 @@ class ReadModels(Protocol):
         """
         ...
 
-    async def get(self, table: Table, key: str) -> tuple[str | None, int]:
-        """The document's JSON, or None, and the position of the checkpoint it stands at."""
+    async def get(self, table: Table, key: str) -> tuple[str | None, int, bool]:
+        """The document's JSON, or None; its position; and whether any key is parked."""
         ...
 
-    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int]:
-        """The documents that the lookup asks for, in its order, and the position they stand at."""
+    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int, bool]:
+        """The documents that the lookup asks for, in its order; their position; and whether any key is parked."""
         ...
 
-    async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int]:
-        """How many documents meet the criteria, by the value of the indexed field *by*; all under None without one."""
+    async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int, bool]:
+        """How many documents meet the criteria, by the value of the indexed field *by*; all under None without one.
+
+        With the position, and whether any key is parked.
+        """
         ...
 
     async def held(self, table: Table, key: str | None = None) -> list[Parked]:

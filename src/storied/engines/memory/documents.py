@@ -61,13 +61,13 @@ class MemoryDocuments:
             parked.position if parked else None,
         )
 
-    async def get(self, table: Table, key: str) -> tuple[str | None, int]:
+    async def get(self, table: Table, key: str) -> tuple[str | None, int, bool]:
         """As the port says."""
         shelf = self._live(table, ())
         found = shelf.documents.get(key)
-        return (found[0] if found else None), shelf.checkpoint.position
+        return (found[0] if found else None), shelf.checkpoint.position, bool(shelf.parked)
 
-    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int]:
+    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int, bool]:
         """As the port says."""
         shelf = self._live(table, _asked(lookup))
         hits = [
@@ -79,9 +79,9 @@ class MemoryDocuments:
         if lookup.beyond is not None:
             edge = _place(Hit(lookup.beyond[1], "", lookup.beyond[0]))
             hits = [hit for hit in hits if (_place(hit) < edge if lookup.descending else _place(hit) > edge)]
-        return hits[: lookup.limit], shelf.checkpoint.position
+        return hits[: lookup.limit], shelf.checkpoint.position, bool(shelf.parked)
 
-    async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int]:
+    async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int, bool]:
         """As the port says."""
         shelf = self._live(table, (*_asked(lookup), *((by,) if by else ())))
         groups = Counter(
@@ -89,7 +89,7 @@ class MemoryDocuments:
         )
         if by is None and not groups:
             groups[None] = 0
-        return dict(groups), shelf.checkpoint.position
+        return dict(groups), shelf.checkpoint.position, bool(shelf.parked)
 
     async def held(self, table: Table, key: str | None = None) -> list[Parked]:
         """As the port says."""

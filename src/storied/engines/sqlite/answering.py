@@ -31,24 +31,26 @@ class SqliteAnswers:
         """As the port says."""
         return self._glance.peek(table, key, recent)
 
-    async def get(self, table: Table, key: str) -> tuple[str | None, int]:
+    async def get(self, table: Table, key: str) -> tuple[str | None, int, bool]:
         """As the port says."""
-        rows, position = await self._ask(
+        rows, position, parked = await self._ask(
             table, (), lambda place: Statement(f"SELECT document FROM {place.name} WHERE key = ?", (key,))
         )
-        return (rows[0][0] if rows else None), position
+        return (rows[0][0] if rows else None), position, parked
 
-    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int]:
+    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int, bool]:
         """As the port says."""
-        rows, position = await self._ask(table, asked_columns(lookup), lambda place: find_statement(place, lookup))
-        return [Hit(*row) for row in rows], position
+        rows, position, parked = await self._ask(
+            table, asked_columns(lookup), lambda place: find_statement(place, lookup)
+        )
+        return [Hit(*row) for row in rows], position, parked
 
-    async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int]:
+    async def count(self, table: Table, lookup: Lookup, by: str | None = None) -> tuple[dict[Scalar, int], int, bool]:
         """As the port says."""
-        rows, position = await self._ask(
+        rows, position, parked = await self._ask(
             table, asked_columns(lookup, by), lambda place: count_statement(place, lookup, by)
         )
-        return (dict(rows) if rows or by else {None: 0}), position
+        return (dict(rows) if rows or by else {None: 0}), position, parked
 
     async def held(self, table: Table, key: str | None = None) -> list[Parked]:
         """As the port says."""
@@ -68,10 +70,10 @@ class SqliteAnswers:
 
     async def _ask(
         self, table: Table, columns: Sequence[str], question: Callable[[Place], Statement]
-    ) -> tuple[list[Any], int]:
-        """The live edition's answer and the position it stands at; none at 0 when there is no edition."""
+    ) -> tuple[list[Any], int, bool]:
+        """The live edition's answer, where it stands, and whether any key is parked; none at 0 without an edition."""
         answer = await self._read(lambda connection: shelving.ask(connection, table, columns, question))
-        return answer or ([], 0)
+        return answer or ([], 0, False)
 
 
 def in_transaction(connection: apsw.Connection, work: Callable[[apsw.Connection], T], begin: str = "BEGIN") -> T:

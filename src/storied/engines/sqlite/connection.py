@@ -181,7 +181,7 @@ def unavailable(path: Path, error: Exception) -> StoreError:
             "and look for a long transaction in another program.",
             code="busy",
         )
-    if isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE:
+    if _is_of_no_room(error):
         return StoreUnavailable(
             f"the disk under {path} is full. Nothing was stored; reading still works. Make room, then repeat.",
             code="disk-full",
@@ -201,6 +201,13 @@ def unavailable(path: Path, error: Exception) -> StoreError:
     if isinstance(error, apsw.CorruptError):
         return StoreUnavailable(f"{path} is damaged: {error}. Restore a backup beside it and compare.", code="damaged")
     return StoreUnavailable(f"{path} cannot be used: {error}. See to the file and its folder.", code="cannot-open")
+
+
+def _is_of_no_room(error: Exception) -> bool:
+    """Whether the disk is full, or what one user may have of it."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
 
 
 def _is_out_of_descriptors(error: Exception) -> bool:

@@ -55,7 +55,8 @@ SELECT state, position, digest FROM snapshot WHERE entity = ? AND id = ? AND fin
 INSERT OR REPLACE INTO snapshot (entity, id, fingerprint, log, state, position, digest) VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: live_edition
-SELECT number, definition, position FROM edition WHERE view = ? AND live;
+SELECT number, definition, position, EXISTS (SELECT 1 FROM parked AS p WHERE p.edition = number)
+FROM edition WHERE view = ? AND live;
 
 -- name: glance_at_edition
 SELECT number, position, log, EXISTS (SELECT 1 FROM parked AS p WHERE p.edition = number), freed, digest, updated_at

@@ -55,19 +55,19 @@ def ask(
     table: Table,
     columns: Sequence[str],
     question: Callable[[Place], Statement],
-) -> tuple[list[Any], int] | None:
-    """The answer of the live edition's table and the position it stands at; None when there is no edition.
+) -> tuple[list[Any], int, bool] | None:
+    """The answer of the live edition's table, the position it stands at, and whether any key of it is parked.
 
-    Raises `NoSuchColumnError` when it lacks one of *columns*.
+    None when there is no edition. Raises `NoSuchColumnError` when it lacks one of *columns*.
     """
     row: Any = connection.execute(_SQL["live_edition"], (table.name,)).fetchone()
     if row is None:
         return None
-    number, definition, position = row
+    number, definition, position, parked = row
     if definition != table.definition:
         Table.defined(table.name, definition).check_asked(table, columns)
     statement = question(Place(table.name, number))
-    return connection.execute(statement.sql, statement.parameters).fetchall(), position
+    return connection.execute(statement.sql, statement.parameters).fetchall(), position, bool(parked)
 
 
 def prepare(connection: apsw.Connection, table: Table) -> Checkpoint:

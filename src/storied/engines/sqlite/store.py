@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from storied.engines.sqlite.connection import (
 from storied.engines.sqlite.gathering import ContentsRead, run_reads
 from storied.engines.sqlite.lane import Lane
 from storied.engines.sqlite.paging import LogConnection, Read, read_ahead, read_page
+from storied.engines.sqlite.room import check_room
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.tagging import put_mark
@@ -172,6 +174,11 @@ class SqliteStore:
     def remembered(self, until: int, after: int = -1) -> AsyncGenerator[Remembered, None]:
         """As `Auditable` says."""
         return auditing.remembered(self.path, until, after)
+
+    async def check_room(self) -> None:
+        """As `Roomy` says."""
+        self._writer.check_open()
+        await asyncio.to_thread(check_room, self.path)
 
     async def adopt(self, identity: str) -> None:
         """As `Restorable` says."""

@@ -11,6 +11,7 @@ from storied.errors import KeyParked, StoriedError
 from storied.opened import OpenApp
 from storied.projections.parking import Written
 from storied.services.web.preconditions import Wish
+from storied.store.query import Query
 
 _log = logging.getLogger("storied.services")
 
@@ -20,8 +21,8 @@ async def wait_for_views(
 ) -> str | None:
     """What of the wish came true, as ``Preference-Applied`` tells it: never an error, since the command is stored.
 
-    Waits for the views that are named, or else for each that reads one of the events' *types*. A name that no view has
-    is passed over, and when there is no other, so is the wish: None.
+    Waits for the views that are named, or else for each that reads events of one of the *types*. A name that no view
+    has is passed over, and when there is no other, so is the wish: None.
     """
     seconds = min(wanted.seconds, limit)
     names = [name for name in wanted.views if name in views] if wanted.views is not None else concerned(views, types)
@@ -37,6 +38,11 @@ async def wait_for_views(
 def concerned(views: Mapping[str, type[View]], types: Set[str]) -> list[str]:
     """The views that read events of one of the types, which are names in the store."""
     return [name for name, view in views.items() if not types.isdisjoint(view_spec(view).types())]
+
+
+def types_of(query: Query) -> frozenset[str]:
+    """The types of the events that the query asks for."""
+    return frozenset(name for item in query.items for name in item.types)
 
 
 async def _outcome(shop: OpenApp, view: type[View], written: Written, seconds: float) -> str:

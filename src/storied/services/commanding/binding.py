@@ -159,7 +159,16 @@ class Binding:
         if any(other != given[0] for other in given[1:]):
             where = f"the path says {shown(given[0])}" if field.parameter else f"the header says {shown(given[0])}"
             place = pointer_to(field.key) if raw is not None else None
-            raise Unfit([Fault(f"This contradicts the request: {where}.", place, field.parameter, field.header)])
+            raise Unfit(
+                [
+                    Fault(
+                        f"This contradicts the request: {where}. Give one of the two.",
+                        place,
+                        field.parameter,
+                        field.header,
+                    )
+                ]
+            )
         return given[0]
 
 
@@ -180,7 +189,7 @@ def parsed(body: bytes, request: Request) -> tuple[dict[str, msgspec.Raw], dict[
     except RecursionError:
         raise RequestRefused("not-json", "The body is nested too deeply. Flatten it.") from None
     except msgspec.ValidationError:
-        _refuse([Fault("The body is a JSON object, one member for each field.", "#")])
+        _refuse([Fault("The body is no JSON object. Give one, with a member for each field.", "#")])
     except InvalidEvent:
         raise
     except (ValueError, msgspec.DecodeError) as error:
@@ -245,7 +254,7 @@ def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
     try:
         value = field.decoder.decode(raw)
     except UNREADABLE as error:
-        faults = faults_of(raw, field.type, at) or [fault_of(error, at)]
+        faults = faults_of(raw, field.type, at) or [fault_of(error, at, field.type)]
     else:
         faults = strangers(value, sent, at) if field.strict else []
     if wrong:
@@ -263,7 +272,7 @@ def _converted(text: str, field: _Field, *, parameter: str | None = None, header
     try:
         value = value_of(text, field.type)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
-        faults = [fault_of(error, ())]
+        faults = [fault_of(error, (), field.type, spelled=True)]
     else:
         faults = field.names.faults(text, ())
     told = [Fault(fault.detail, parameter=parameter, header=header) for fault in faults]

@@ -14,11 +14,14 @@ from urllib.parse import quote
 
 import msgspec
 
+from storied.services.web.wording import MISSING, UNKNOWN, worded
+
 MOST_FAULTS = 50
 UNREADABLE = (msgspec.MsgspecError, ValueError, ArithmeticError, TypeError)
 """What a decoder raises of a value that does not fit; a `TypeError` of one that no set can hold."""
-_AT = re.compile(r" - at `(?:key in )?(\$.*)`$")
+_AT = re.compile(r" - at (`key` in )?`(\$.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_FIELD = re.compile(r"Object (?:(missing required)|contains unknown) field `(.*)`", re.DOTALL)
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -87,7 +90,7 @@ def _collect(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, ...], f
         before = len(found)
         _collect_inside(raw, _bare(wanted), at, found)
         if len(found) == before:
-            found.append(fault_of(error, at))
+            found.append(fault_of(error, at, wanted))
         return
     if holds_structs(wanted):
         found += strangers(value, msgspec.json.decode(raw), at)
@@ -118,22 +121,31 @@ def _collect_inside(raw: bytes | msgspec.Raw, wanted: Any, at: tuple[str | int, 
 
 def missing(at: tuple[str | int, ...]) -> Fault:
     """The mistake of a field that is not there."""
-    return Fault("This field is required.", pointer_to(*at))
+    return Fault(MISSING, pointer_to(*at))
 
 
 def unknown(at: tuple[str | int, ...]) -> Fault:
     """The mistake of a field that nobody reads."""
-    return Fault("There is no such field.", pointer_to(*at))
+    return Fault(UNKNOWN, pointer_to(*at))
 
 
-def fault_of(error: Exception, at: tuple[str | int, ...]) -> Fault:
-    """The mistake that a decoder tells, with its place in the body."""
+def fault_of(error: Exception, at: tuple[str | int, ...], wanted: Any = None, *, spelled: bool = False) -> Fault:
+    """The mistake that a decoder tells of a value of the type *wanted*, in the client's words, with its place.
+
+    *spelled* is as `worded` has it.
+    """
     text = str(error)
     place = _AT.search(text)
     if place is not None:
-        text = text[: place.start()]
-        at = (*at, *(name or int(index) for name, index in _STEP.findall(place[1])))
-    return Fault(text.rstrip(".") + ".", pointer_to(*at))
+        text, wanted = text[: place.start()], None  # it is about a part
+        at = (*at, *(name or int(index) for name, index in _STEP.findall(place[2])))
+        if place[1]:
+            told = worded(text, spelled=True)
+            return Fault(f"The name of a member cannot be read: {told[:1].lower()}{told[1:]}", pointer_to(*at))
+    field = _FIELD.fullmatch(text)
+    if field is not None:
+        return (missing if field[1] else unknown)((*at, field[2]))
+    return Fault(worded(text, wanted, spelled=spelled), pointer_to(*at))
 
 
 def _decoded(raw: bytes | msgspec.Raw, wanted: Any) -> Any:

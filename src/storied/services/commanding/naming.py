@@ -20,7 +20,7 @@ from storied.domain.tags import MAX_TAG_CHARACTERS, Tag
 from storied.services.commanding.faults import Fault, pointer_to
 
 STEPS = frozenset({".", ".."})
-UNPRINTABLE = "An id has no character that cannot be printed."
+UNPRINTABLE = "An id has no character that cannot be printed. Leave it out."
 At = tuple[str | int, ...]
 _SEVERAL = (list, tuple, set, frozenset)
 _UNIONS = (Union, types.UnionType)
@@ -115,9 +115,9 @@ def _misnamed(hint: Any, sent: Any, at: At, field: str) -> Iterator[Fault]:
 
 def _fault_in(text: str, most: int) -> str | None:
     if not text:
-        return "An id is not empty."
+        return "An id is not empty. Give one."
     if len(text) > most:
-        return f"This id has at most {most} characters."
+        return f"This id has at most {most} characters. Give a shorter one."
     return None if text.isprintable() else UNPRINTABLE
 
 

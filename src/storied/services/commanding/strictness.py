@@ -13,7 +13,8 @@ from typing import Any
 import msgspec.inspect as mi
 
 from storied.services.commanding.faults import Fault, pointer_to
-from storied.services.web.spelling import NO_AMOUNT, is_amount
+from storied.services.web.spelling import is_amount
+from storied.services.web.wording import NO_AMOUNT
 
 At = tuple[str | int, ...]
 _OF_ONE_KIND = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType, mi.CollectionType)

@@ -12,6 +12,7 @@ from typing import Any
 from storied.errors import AppendIdReused, Rejected
 from storied.services.describing.schemas import Schema
 from storied.services.web.problems import BY_CLASS, BY_CODE, MEDIA_TYPE, TYPE_PREFIX, Problem
+from storied.services.web.wording import MISSING
 
 PROBLEMS = {problem.type: problem for problem in (*BY_CODE.values(), *BY_CLASS.values())}
 _REJECTED = BY_CLASS[Rejected]
@@ -20,6 +21,7 @@ REJECTED = str(_REJECTED.status)
 ANY = (
     *("bad-request", "bad-path", "bad-origin", "bad-host"),
     *("head-too-slow", "uri-too-long", "headers-too-large", "internal", "not-implemented"),
+    "version-not-supported",
 )
 """What every request may meet."""
 SECURED = ("unauthenticated", "forbidden", "no-keys")
@@ -74,7 +76,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
     "Storied-Parked": {
-        "description": "The document, or one that may belong here, is held back: it has not taken this event.",
+        "description": "The position of an event that the document, or one that may belong here, has not taken: it is "
+        "held back. Without this header each is as the log says.",
         "schema": {"type": "string"},
     },
     "X-Request-Id": {
@@ -268,7 +271,7 @@ def example_of(problem: Problem) -> dict[str, Any]:
     }
     match problem.type:
         case "invalid-fields":
-            shown["errors"] = [{"detail": "This field is required.", "pointer": "#/customer"}]
+            shown["errors"] = [{"detail": MISSING, "pointer": "#/customer"}]
         case "unknown-parameter":
             shown |= {"errors": [{"parameter": "colour", "detail": "unknown"}], "allowed": ["sort", "limit"]}
         case "outdated":

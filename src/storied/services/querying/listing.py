@@ -126,10 +126,11 @@ def unknown_parameter(name: str, known: Sequence[str]) -> RequestRefused:
 
 
 def bad_parameter(name: str, detail: str) -> RequestRefused:
-    """The refusal of a parameter's value."""
+    """The refusal of a parameter's value; a *detail* that is a sentence already says what to do."""
+    told = detail if detail.endswith(".") else f"{detail}. Correct it."
     return RequestRefused(
         "bad-parameter",
-        f"The parameter {shown(name)} cannot be that: {detail}. Correct it.",
+        f"The parameter {shown(name)} cannot be that: {told}",
         data={"errors": [{"parameter": name[:200], "detail": detail}]},
     )
 

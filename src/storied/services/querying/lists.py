@@ -56,7 +56,7 @@ class ListEndpoint:
         if page.cursor is not None:
             more.append((b"link", next_link(request.query, page.cursor)))
         if page.parked:
-            more.append(parked_at(min(one.position for one in page.parked)))
+            more.append(parked_at(min(page.parked.values())))
         return answer(request, array_of(page.hits), page.position, *more)
 
     async def page(self, asked: Listing, visible: Mapping[str, Any], then: Then) -> Texts:
@@ -74,12 +74,13 @@ class ListEndpoint:
                 then=then,
             )
         shown = await texts.document(self.view, str(key), then)
-        hits = []
-        if shown.document is not None:
-            document = texts.decoded(self.view, shown.document)
-            if meets(self.projector, document, asked.where) and meets(self.projector, document, visible):
-                hits = [Hit(str(key), shown.document.decode())]
-        return Texts(hits, None, shown.position)
+        if shown.document is None:
+            return Texts([], None, shown.position)
+        document = texts.decoded(self.view, shown.document)
+        if not meets(self.projector, document, visible):
+            return Texts([], None, shown.position)
+        hits = [Hit(str(key), shown.document.decode())] if meets(self.projector, document, asked.where) else []
+        return Texts(hits, None, shown.position, {} if shown.held is None else {str(key): shown.held})
 
     async def _stream(self, request: Request, asked: Listing, visible: Mapping[str, Any]) -> Stream:
         no_past(asked.at)

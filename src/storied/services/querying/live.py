@@ -97,7 +97,7 @@ class ListTelling:
             changed = [text.encode() for key, text in now.items() if before.get(key) != text]
             messages = [message("gone", one, page.position) for one in gone]
             messages += [message("document", one, page.position) for one in changed]
-        held = [one.key for one in page.parked if one.key in now]
+        held = [key for key in page.parked if key in now]
         if held:
             return State(messages, page.position, "parked", f"held back: {', '.join(held[:20])}")
         return State(messages, page.position)

@@ -22,6 +22,7 @@ from storied.services.service import Service
 from storied.services.web.http import Request, Response
 from storied.services.web.routing import Template
 from storied.services.web.spelling import is_marked, several_of
+from storied.services.web.wording import worded
 
 
 class QuestionEndpoint:
@@ -97,8 +98,8 @@ class QuestionEndpoint:
         try:
             msgspec.convert(value, self.marked[name])
         except msgspec.ValidationError as error:
-            told = str(error)
-            raise bad_parameter(name, told[:1].lower() + told[1:]) from None
+            detail = worded(str(error), spelled=True)
+            raise bad_parameter(name, detail[:1].lower() + detail[1:]) from None
 
 
 def answered(query: QueryFunction, result: Any) -> bytes:

@@ -3,8 +3,8 @@
 Without these, who sends a header that never ends fills the memory, and who sends it a byte a minute holds a connection
 for ever: nothing of either reaches an application that could refuse it. Fields behind a chunked body (trailers) are
 dropped, whatever they are called: they come after the request was taken for what its head says. The host in a target
-goes before the header. What is refused here is told, named and counted as any other refusal. Needs the extra
-``services``.
+goes before the header. What the parser takes for HTTP and is of another version is refused. What is refused here is
+told, named and counted as any other refusal. Needs the extra ``services``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from storied.services.web.routing import RECOGNISED, unknown_method
 
 _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 _LINE = re.compile(rb"^([!#$%&'*+.^_`|~0-9A-Za-z-]+) [\x21-\x7e]+ HTTP/1\.[01]\r?$", re.MULTILINE)
+VERSIONS = ("1.0", "1.1")
+_UNKNOWN = "0.0"
+"""The version of a head before its first line has told one."""
 _ROOM = 4096
 """What a head holds beside its target and headers: the method, the version, the spaces, colons and line ends."""
 LEFTOVER_BODIES = 4
@@ -99,11 +102,14 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; the parser tells trailers as it tells headers, so these go where nobody looks."""
+        version = self.parser.get_http_version()
+        if version not in VERSIONS:
+            raise other_version(version)
         if not self.url.startswith(b"/"):
             self.url = origin_form(self.url, self.headers)
         codings = [value for name, value in self.headers if name == b"transfer-encoding"]
         if codings:
-            check_codings(codings, self.parser.get_http_version())
+            check_codings(codings, version)
         super().on_headers_complete()  # which refuses some heads, and then the head has not ended
         self._in_head, self._head, self._beside = False, 0, 0
         self._stop_waiting()
@@ -143,6 +149,8 @@ class Connection(HttpToolsProtocol):
         refused = error.__context__ if error is not None else None
         if isinstance(error, httptools.HttpParserInvalidMethodError) and (found := method_in(self._received)):
             refused = unknown_method(found)
+        elif self._in_head and (version := self.parser.get_http_version()) not in (*VERSIONS, _UNKNOWN):
+            refused = other_version(version)  # which it does not read on, as the preface of HTTP/2
         if isinstance(refused, RequestRefused):
             self._refuse(refused.code, refused.message)
             return
@@ -266,6 +274,14 @@ def check_codings(given: Iterable[bytes], version: str) -> None:
             "A body is taken in chunks, and in no other transfer coding. Nothing was done. Send it with "
             "Transfer-Encoding: chunked.",
         )
+
+
+def other_version(version: str) -> RequestRefused:
+    """The refusal of a request in a version of HTTP that is not spoken here; one without any is of 0.9."""
+    return RequestRefused(
+        "version-not-supported",
+        f"This server speaks HTTP/1.1 and HTTP/1.0, and not HTTP/{version}. Nothing was done. Send it as HTTP/1.1.",
+    )
 
 
 async def _nothing() -> Message:

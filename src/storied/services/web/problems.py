@@ -76,6 +76,7 @@ BY_CODE = {
         Problem(type="uri-too-long", status=414, title="The URL is too long"),
         Problem(type="headers-too-large", status=431, title="The headers are too large"),
         Problem(type="not-implemented", status=501, title="This server does not do that"),
+        Problem(type="version-not-supported", status=505, title="This server does not speak this version of HTTP"),
         Problem(type="deadline", status=503, title="It took too long", retry_after=1, unsure=True),
         Problem(type="too-many-requests", status=429, title="Too many requests"),
         Problem(type="too-many-client-streams", status=429, title="You have too many streams open", retry_after=10),

@@ -6,7 +6,7 @@ import re
 import types
 import typing
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
@@ -15,9 +15,10 @@ from uuid import UUID
 
 import msgspec
 
+from storied.services.web.wording import NO_AMOUNT, NOT_FINITE
+
 DECIMAL = r"^[+-]?([0-9]{1,999}\.?[0-9]{0,999}|\.[0-9]{1,999})([eE][+-]?[0-9]{1,3})?$"
 """An amount that Python's Decimal takes and an index can hold, each of which has an end: well within it."""
-NO_AMOUNT = "Invalid decimal string."
 _AMOUNT = re.compile(DECIMAL.strip("^$"))
 _NAMES: tuple[tuple[type, str], ...] = (  # the first that fits
     (bool, "true or false"),
@@ -26,6 +27,7 @@ _NAMES: tuple[tuple[type, str], ...] = (  # the first that fits
     (Decimal, "a number"),
     (datetime, "a time such as 2018-01-01T00:00:00Z"),
     (date, "a day such as 2018-01-01"),
+    (time, "a time of day such as 09:30:00"),
     (timedelta, "a duration such as PT5M"),
     (UUID, "a UUID"),
 )
@@ -43,7 +45,7 @@ def value_of(text: str, wanted: Any) -> Any:
     if isinstance(value, bool) and text not in ("true", "false"):
         raise msgspec.ValidationError("Expected `bool`, got `str`")
     if isinstance(value, float) and not isfinite(value):
-        raise msgspec.ValidationError("Expected a finite number")
+        raise msgspec.ValidationError(NOT_FINITE)
     return msgspec.convert(text, wanted) if isinstance(value, (datetime, timedelta)) else value
 
 

@@ -32,13 +32,13 @@ class CommitFacts(OpensDocuments):
         async with self.open_documents(tmp_path) as documents:
             reached = await put(documents, PEOPLE, RESIDENTS)
             assert await documents.checkpoint(PEOPLE) == reached == at(1)
-            assert await documents.get(PEOPLE, "anna") == (document("anna", RESIDENTS["anna"]), 1)
+            assert await documents.get(PEOPLE, "anna") == (document("anna", RESIDENTS["anna"]), 1, False)
 
     async def test_an_absent_document_is_none_at_a_position(self, tmp_path: Path) -> None:
         """That there is none is an answer as of the checkpoint."""
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, RESIDENTS)
-            assert await documents.get(PEOPLE, "zoe") == (None, 1)
+            assert await documents.get(PEOPLE, "zoe") == (None, 1, False)
 
     async def test_preparing_again_changes_nothing(self, tmp_path: Path) -> None:
         """Documents and checkpoint stay as they are."""
@@ -64,7 +64,7 @@ class CommitFacts(OpensDocuments):
             await put(documents, PEOPLE, RESIDENTS)
             await put(documents, PLAIN, {"anna": ()})
             await documents.reset(PLAIN)
-            assert await documents.get(PEOPLE, "anna") == (document("anna", RESIDENTS["anna"]), 1)
+            assert await documents.get(PEOPLE, "anna") == (document("anna", RESIDENTS["anna"]), 1, False)
 
     async def test_names_that_differ_in_letter_case_are_two_tables(self, tmp_path: Path) -> None:
         """A view's name is compared character by character."""
@@ -100,7 +100,7 @@ class CommitFacts(OpensDocuments):
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, {"anna": ("Bern", 30)})
             await put(documents, PEOPLE, {"anna": ("Zug", 31)})
-            assert await documents.get(PEOPLE, "anna") == (document("anna", ("Zug", 31)), 2)
+            assert await documents.get(PEOPLE, "anna") == (document("anna", ("Zug", 31)), 2, False)
             assert await keys(documents, PEOPLE, where(("city", "=", "Bern"))) == []
             assert await keys(documents, PEOPLE, where(("city", "=", "Zug"))) == ["anna"]
 
@@ -110,7 +110,7 @@ class CommitFacts(OpensDocuments):
             reached = await put(documents, PEOPLE, RESIDENTS)
             changes = [Change("anna", None), Change("nobody", None)]
             await documents.commit(PEOPLE, changes, expected=reached, checkpoint=at(2))
-            assert await documents.get(PEOPLE, "anna") == (None, 2)
+            assert await documents.get(PEOPLE, "anna") == (None, 2, False)
             assert await keys(documents, PEOPLE, where(("city", "=", "Bern"))) == ["bert", "hans"]
 
     async def test_a_commit_without_changes_moves_the_checkpoint(self, tmp_path: Path) -> None:
@@ -118,7 +118,10 @@ class CommitFacts(OpensDocuments):
         async with self.open_documents(tmp_path) as documents:
             await documents.prepare(PEOPLE)
             await documents.commit(PEOPLE, [], expected=Checkpoint(), checkpoint=at(500))
-            assert (await documents.checkpoint(PEOPLE), await documents.get(PEOPLE, "anna")) == (at(500), (None, 500))
+            assert (await documents.checkpoint(PEOPLE), await documents.get(PEOPLE, "anna")) == (
+                at(500),
+                (None, 500, False),
+            )
 
     @pytest.mark.parametrize(
         "expected",
@@ -163,9 +166,9 @@ class CommitFacts(OpensDocuments):
 
             writing = asyncio.ensure_future(write())
             while not writing.done():
-                hits, position = await documents.find(PEOPLE, Lookup(order="age"))
+                hits, position, _ = await documents.find(PEOPLE, Lookup(order="age"))
                 assert {hit.value for hit in hits} == {position}
-                groups, position = await documents.count(PEOPLE, Lookup(), by="age")
+                groups, position, _ = await documents.count(PEOPLE, Lookup(), by="age")
                 assert groups == {position: 20}
                 await asyncio.sleep(0)
             await writing
@@ -176,7 +179,7 @@ class CommitFacts(OpensDocuments):
             await put(documents, PEOPLE, RESIDENTS)
             await documents.reset(PEOPLE)
             assert await documents.checkpoint(PEOPLE) == Checkpoint()
-            assert await documents.find(PEOPLE, Lookup()) == ([], 0)
+            assert await documents.find(PEOPLE, Lookup()) == ([], 0, False)
             await put(documents, PEOPLE, {"anna": ("Bern", 30)})
             assert await keys(documents, PEOPLE, Lookup()) == ["anna"]
 
@@ -189,7 +192,7 @@ class CommitFacts(OpensDocuments):
         async with self.open_documents(tmp_path) as documents:
             await documents.prepare(PLAIN)
             await documents.commit(PLAIN, [Change("k", text)], expected=Checkpoint(), checkpoint=at(1))
-            assert await documents.get(PLAIN, "k") == (text, 1)
+            assert await documents.get(PLAIN, "k") == (text, 1, False)
             assert await documents.load(PLAIN, ["k"]) == {"k": text}
 
     async def test_keys_are_compared_character_by_character(self, tmp_path: Path) -> None:

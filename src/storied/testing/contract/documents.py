@@ -29,7 +29,7 @@ class DurableDocumentsContract(DocumentsContract):
             reached = await put(documents, PEOPLE, RESIDENTS)
         async with self.open_documents(tmp_path) as documents:
             assert await documents.prepare(PEOPLE) == reached
-            assert await documents.get(PEOPLE, "anna") == (document("anna", RESIDENTS["anna"]), 1)
+            assert await documents.get(PEOPLE, "anna") == (document("anna", RESIDENTS["anna"]), 1, False)
             assert await keys(documents, PEOPLE, where(("city", "=", "Zug"), ("age", "<", 30))) == ["fay"]
 
     async def test_changed_indexes_start_anew_when_opened_again(self, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ class DurableDocumentsContract(DocumentsContract):
         async with self.open_documents(tmp_path) as one, self.open_documents(tmp_path) as other:
             await other.prepare(PEOPLE)
             await put(one, PEOPLE, RESIDENTS)
-            assert await other.get(PEOPLE, "bert") == (document("bert", RESIDENTS["bert"]), 1)
+            assert await other.get(PEOPLE, "bert") == (document("bert", RESIDENTS["bert"]), 1, False)
             assert await other.checkpoint(PEOPLE) == at(1)
 
     async def test_the_checkpoint_is_one_for_all_handles(self, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class EditionFacts(OpensDocuments):
             await put(documents, COMING, {"anna": ("Rome", "Via")})
             assert not await documents.is_live(COMING)
             for table in (PEOPLE, COMING):
-                assert await documents.get(table, "anna") == (document("anna", RESIDENTS["anna"]), 1)
+                assert await documents.get(table, "anna") == (document("anna", RESIDENTS["anna"]), 1, False)
                 assert len((await documents.find(table, Lookup()))[0]) == len(RESIDENTS)
 
     async def test_promoting_shows_the_new_and_removes_the_old(self, tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ class EditionFacts(OpensDocuments):
             assert await documents.is_live(COMING)
             assert [edition.table for edition in await documents.editions()] == [COMING]
             for table in (PEOPLE, COMING):
-                assert await documents.get(table, "anna") == (document("anna", ("Rome", "Via")), 1)
-                assert await documents.get(table, "bert") == (None, 1)
+                assert await documents.get(table, "anna") == (document("anna", ("Rome", "Via")), 1, False)
+                assert await documents.get(table, "bert") == (None, 1, False)
 
     async def test_promoting_twice_is_promoting_once(self, tmp_path: Path) -> None:
         """The second call finds it done."""
@@ -87,7 +87,7 @@ class EditionFacts(OpensDocuments):
             await documents.promote(COMING, await put(documents, COMING, {}))
             with pytest.raises(SupersededError):
                 await documents.commit(PEOPLE, [Change("zoe", "{}", (None, None))], expected=old, checkpoint=at(2))
-            assert await documents.get(COMING, "zoe") == (None, 1)
+            assert await documents.get(COMING, "zoe") == (None, 1, False)
 
     async def test_a_rebuilt_edition_takes_the_place_of_its_own_code(self, tmp_path: Path) -> None:
         """Once promoted it is the plain edition, which the same code goes on with."""
@@ -126,9 +126,9 @@ class EditionFacts(OpensDocuments):
     async def test_a_view_that_was_never_built_answers_empty(self, tmp_path: Path) -> None:
         """At position 0 there is nothing to show."""
         async with self.open_documents(tmp_path) as documents:
-            assert await documents.get(PEOPLE, "anna") == (None, 0)
-            assert await documents.find(PEOPLE, Lookup()) == ([], 0)
-            assert await documents.count(PEOPLE, Lookup()) == ({None: 0}, 0)
+            assert await documents.get(PEOPLE, "anna") == (None, 0, False)
+            assert await documents.find(PEOPLE, Lookup()) == ([], 0, False)
+            assert await documents.count(PEOPLE, Lookup()) == ({None: 0}, 0, False)
             assert await documents.held(PEOPLE) == []
 
     async def test_search_looks_into_the_own_edition(self, tmp_path: Path) -> None:
@@ -148,6 +148,27 @@ class EditionFacts(OpensDocuments):
             assert await documents.parked(PEOPLE) == [later, STUCK]
             assert await documents.parked(PEOPLE, "anna") == [STUCK]
             assert (await documents.editions())[0].parked == 2
+
+    async def test_an_answer_says_whether_any_key_is_parked(self, tmp_path: Path) -> None:
+        """Of the live edition, whichever document is asked for, so that nobody has to ask what is held back in vain."""
+        async with self.open_documents(tmp_path) as documents:
+
+            async def told() -> list[bool]:
+                one = await documents.get(PEOPLE, "bert")
+                return [
+                    one[2],
+                    (await documents.find(PEOPLE, Lookup()))[2],
+                    (await documents.count(PEOPLE, Lookup()))[2],
+                ]
+
+            reached = await put(documents, PEOPLE, RESIDENTS)
+            start = await documents.prepare(COMING)
+            await documents.commit(COMING, [], expected=start, checkpoint=at(3), parked=[STUCK])
+            assert await told() == [False, False, False]
+            await documents.commit(PEOPLE, [], expected=reached, checkpoint=at(3), parked=[STUCK])
+            assert await told() == [True, True, True]
+            await documents.commit(PEOPLE, [], expected=at(3), checkpoint=at(4), freed=["anna"])
+            assert await told() == [False, False, False]
 
     async def test_what_holds_a_key_back_is_that_of_the_live_edition(self, tmp_path: Path) -> None:
         """Readers of either code are told of it; a key that is parked in a coming edition is not held back yet."""

@@ -82,14 +82,14 @@ class FindFacts(OpensDocuments):
         """The JSON as stored, and the value it is ordered by."""
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, RESIDENTS)
-            hits, _ = await documents.find(PEOPLE, Lookup(order="age", descending=True, limit=1))
+            hits, _, _ = await documents.find(PEOPLE, Lookup(order="age", descending=True, limit=1))
             assert hits == [Hit("bert", document("bert", ("Bern", 41)), 41)]
 
     async def test_a_hit_ordered_by_key_has_no_value(self, tmp_path: Path) -> None:
         """There is nothing but the key to go on from."""
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, {"anna": ("Bern", 30)})
-            hits, _ = await documents.find(PEOPLE, Lookup())
+            hits, _, _ = await documents.find(PEOPLE, Lookup())
             assert hits == [Hit("anna", document("anna", ("Bern", 30)), None)]
 
     async def test_a_lookup_tells_where_the_table_stands(self, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ class FindFacts(OpensDocuments):
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, RESIDENTS)
             await put(documents, PEOPLE, {})
-            assert (await documents.find(PEOPLE, where(("city", "=", "Rome")))) == ([], 2)
+            assert (await documents.find(PEOPLE, where(("city", "=", "Rome")))) == ([], 2, False)
 
     async def test_a_page_goes_on_beyond_a_document_that_is_gone(self, tmp_path: Path) -> None:
         """The place is a value and a key, not a document that has to be there."""
@@ -111,7 +111,7 @@ class FindFacts(OpensDocuments):
         table = Table("Kinds", (("value",),))
         async with self.open_documents(tmp_path) as documents:
             await put(documents, table, {f"k-{n:02d}": (value,) for n, value in enumerate(KINDS)})
-            hits, _ = await documents.find(table, Lookup(order="value"))
+            hits, _, _ = await documents.find(table, Lookup(order="value"))
             assert [hit.value for hit in hits] == KINDS
 
     @pytest.mark.parametrize("value", KINDS, ids=repr)
@@ -143,35 +143,39 @@ class FindFacts(OpensDocuments):
         """Without a field to count by there is one number, with the position it is true at."""
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, RESIDENTS)
-            assert await documents.count(PEOPLE, Lookup()) == ({None: 8}, 1)
+            assert await documents.count(PEOPLE, Lookup()) == ({None: 8}, 1, False)
 
     async def test_count_keeps_to_the_criteria(self, tmp_path: Path) -> None:
         """Only what the lookup would find is counted."""
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, RESIDENTS)
-            assert await documents.count(PEOPLE, where(("age", ">=", 30))) == ({None: 5}, 1)
+            assert await documents.count(PEOPLE, where(("age", ">=", 30))) == ({None: 5}, 1, False)
 
     async def test_count_of_nothing_is_0(self, tmp_path: Path) -> None:
         """None found is a number too."""
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, RESIDENTS)
-            assert await documents.count(PEOPLE, where(("city", "=", "Rome"))) == ({None: 0}, 1)
+            assert await documents.count(PEOPLE, where(("city", "=", "Rome"))) == ({None: 0}, 1, False)
 
     async def test_count_by_a_field(self, tmp_path: Path) -> None:
         """One number for each value that occurs, None among them."""
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, RESIDENTS)
-            assert await documents.count(PEOPLE, Lookup(), by="city") == ({"Bern": 3, "Zug": 2, "Chur": 1, None: 2}, 1)
+            assert await documents.count(PEOPLE, Lookup(), by="city") == (
+                {"Bern": 3, "Zug": 2, "Chur": 1, None: 2},
+                1,
+                False,
+            )
 
     async def test_count_by_a_field_keeps_to_the_criteria(self, tmp_path: Path) -> None:
         """Values that the criteria leave no document of are not mentioned."""
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, RESIDENTS)
             counted = await documents.count(PEOPLE, where(("age", "=", 30)), by="city")
-            assert counted == ({"Bern": 2, "Zug": 1, None: 1}, 1)
+            assert counted == ({"Bern": 2, "Zug": 1, None: 1}, 1, False)
 
     async def test_count_by_a_field_of_nothing_is_empty(self, tmp_path: Path) -> None:
         """Where nothing is found no value occurs."""
         async with self.open_documents(tmp_path) as documents:
             await put(documents, PEOPLE, RESIDENTS)
-            assert await documents.count(PEOPLE, where(("city", "=", "Rome")), by="age") == ({}, 1)
+            assert await documents.count(PEOPLE, where(("city", "=", "Rome")), by="age") == ({}, 1, False)

@@ -44,7 +44,7 @@ def document(key: str, values: Sequence[Scalar]) -> str:
 
 async def keys(documents: Documents, table: Table, lookup: Lookup) -> list[str]:
     """The keys that the lookup finds, in its order."""
-    hits, _ = await documents.find(table, lookup)
+    hits, _, _ = await documents.find(table, lookup)
     return [hit.key for hit in hits]
 
 
@@ -59,7 +59,7 @@ async def leaf_through(documents: Documents, table: Table, lookup: Lookup) -> li
     while True:
         beyond = (found[-1].value, found[-1].key) if found else None
         asked = Lookup(lookup.criteria, lookup.order, lookup.descending, lookup.limit, beyond)
-        hits, _ = await documents.find(table, asked)
+        hits, _, _ = await documents.find(table, asked)
         found += hits
         if not hits:
             return found

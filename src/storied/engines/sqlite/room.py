@@ -1,0 +1,31 @@
+"""Looking for room beside a log, in a file without a name: one that is left behind by no crash.
+
+A transaction that changes nothing would say less. It needs one page, which is there on most full disks, while the
+appends that failed need several; and it would have writers wait, for nothing, on a disk that is in trouble.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from storied.engines.sqlite.connection import unavailable
+
+ROOM_BYTES = 256 * 1024
+"""How much has to fit: the pages of a batch of appends, and of the views' commit beside it."""
+
+
+def check_room(path: Path) -> None:
+    """Passes when so many bytes can be written beside the file, and it may be written. Raises `StoreUnavailable`."""
+    try:
+        for file in (path, Path(f"{path}-wal")):
+            if file.exists() and not os.access(file, os.W_OK):
+                raise PermissionError(errno.EACCES, "may not be written", str(file))
+        with TemporaryFile(dir=path.parent, prefix=f".{path.name}-room-") as scratch:
+            scratch.write(os.urandom(ROOM_BYTES))  # which no file system makes smaller
+            scratch.flush()
+            os.fsync(scratch.fileno())
+    except OSError as error:
+        raise unavailable(path, error) from error

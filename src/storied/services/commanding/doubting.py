@@ -1,0 +1,66 @@
+"""Doubting: whether a store takes writes is known from the last that failed, until a look shows that it would.
+
+A service whose commands all fail is not ready. Who asks balancers to send it no more of them gets none by which it
+could see that writing works again, so it looks by itself, when somebody asks whether it is ready: seldom, and never
+twice at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+from storied.errors import StoreError, StoreFenced, StoreUnavailable, UnknownOutcome
+from storied.opened import OpenApp
+from storied.store.room import Roomy
+
+LOOK_SECONDS = 2.0
+"""How long a look counts, and a failure before the first."""
+LASTING = frozenset({"disk-full", "read-only"})
+"""Why a store that is sound takes no writes, until somebody sees to the disk."""
+
+log = logging.getLogger("storied.services")
+Failure = StoreFenced | StoreUnavailable | UnknownOutcome
+
+
+class Doubt:
+    """What is known against an app's store."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._failed: tuple[OpenApp, Failure] | None = None
+        self._looked = 0.0
+        self._look: asyncio.Task[None] | None = None
+
+    def failed(self, shop: OpenApp, error: Failure) -> None:
+        """Hears of a write that failed. What passes by itself in a moment, such as a lock, is no reason to doubt."""
+        if isinstance(error, StoreUnavailable):
+            if error.code not in LASTING or (self._failed is not None and self._failed[0] is shop):
+                return
+            self._looked = self._clock()
+        self._failed = shop, error
+
+    async def reason(self, shop: OpenApp) -> str | None:
+        """Why writing is not to be expected of the store; None when nothing speaks against it."""
+        if self._failed is None or self._failed[0] is not shop:
+            return None
+        if isinstance(self._failed[1], StoreUnavailable):
+            if self._look is None and self._clock() - self._looked >= LOOK_SECONDS:
+                self._look = asyncio.create_task(self._look_again(shop))
+            if self._look is not None:
+                await asyncio.shield(self._look)
+        return str(self._failed[1]) if self._failed is not None and self._failed[0] is shop else None
+
+    async def _look_again(self, shop: OpenApp) -> None:
+        try:
+            if isinstance(shop.store, Roomy):
+                await shop.store.check_room()
+        except StoreError:
+            return
+        finally:
+            self._looked, self._look = self._clock(), None
+        if self._failed is not None and self._failed[0] is shop:
+            self._failed = None
+            log.info("the store has room for writes again")
