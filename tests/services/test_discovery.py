@@ -256,6 +256,18 @@ async def test_a_provider_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch
         at.endless = b" "
         with pytest.raises(DiscoveryFailed, match=r"took over 0\.3 s"):
             await asyncio.wait_for(keys_of(at.issuer)(), 10)
+        reading = [thread for thread in threading.enumerate() if thread.name == "storied-discovery"]
+        assert reading
+        assert all(thread.daemon for thread in reading)  # the end of the process does not wait for them
+
+
+async def test_a_provider_on_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes without TLS does not leave the machine, whatever the environment says of proxies."""
+    async with provider() as at, provider() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.issuer)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert await keys_of(at.issuer)() == at.keys
+        assert not proxy.asked
 
 
 async def test_no_more_is_read_of_a_provider_than_may_be() -> None:
