@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -192,6 +193,47 @@ async def test_a_fold_that_wants_the_record_gets_the_right_one() -> None:
     for _ in range(4):
         await executor.execute(Note(box="b"), Request())
     assert [record.payload for record in await store.read().list()] == [{"box": "b", "amount": n} for n in range(4)]
+
+
+class Panic(BaseException):
+    """What an extension in another language raises when it is beyond itself."""
+
+
+FATAL = {"panic": Panic, "exit": SystemExit, "cancelled": asyncio.CancelledError, "generator": GeneratorExit}
+
+
+@pytest.mark.parametrize("how", FATAL)
+async def test_a_fold_that_fails_beyond_measure_does_not_unsay_what_is_stored(how: str) -> None:
+    """The command is done, and its sender is told so; whoever needs the entity next is told of the fold."""
+    fatal = App("fatal")
+
+    class Wrote(Event):
+        page: Id
+        text: str
+
+    class Page(Entity):
+        @on
+        def wrote(self, event: Wrote) -> None:
+            if event.text in FATAL:
+                raise FATAL[event.text]("nobody can fold it")
+
+    class Write(Command):
+        page: Id
+        text: str
+
+    def write(command: Write, page: Page) -> Wrote:
+        return Wrote(page=command.page, text=command.text)
+
+    fatal.command()(write)
+    store, keeper = MemoryStore(), Keeper()
+    executor = Executor(
+        store, fatal.handlers, Providers({}), utc_now, keeper, Loader(store, keeper, Snapshotter(store, None))
+    )
+    assert (await executor.execute(Write(page="p", text="fine"), Request())).position == 1
+    assert (await executor.execute(Write(page="p", text=how), Request())).position == 2
+    assert [record.payload for record in await store.read(after=1).list()] == [{"page": "p", "text": how}]
+    with pytest.raises(FATAL[how]):
+        await executor.execute(Write(page="p", text="more"), Request())
 
 
 async def test_a_repeated_command_does_not_count_twice_in_what_is_kept() -> None:

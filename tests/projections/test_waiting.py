@@ -132,6 +132,33 @@ async def test_a_handler_that_raises_what_is_no_exception_parks_its_key(url: str
             await opened.get(PetPage, "a", at=head)
 
 
+@pytest.mark.parametrize("how", FATAL)
+async def test_a_key_function_that_raises_what_is_no_exception_stops_the_view(url: str, how: str) -> None:
+    """Which documents the event changes cannot be told, so whoever waits hears where the view stands, and why."""
+    app = App("keyless")
+
+    def pets(event: Fed) -> str:
+        if event.how in FATAL:
+            raise FATAL[event.how]("nobody can tell")
+        return event.pet
+
+    class Meals(View):
+        pet: Id
+        count: int = 0
+
+        @on(key=pets)
+        def fed(self, event: Fed) -> None:
+            self.count += 1
+
+    app.view()(Meals)
+    async with app.open(url) as opened:
+        receipt = await opened.record(Fed(pet="a", how="well"), Fed(pet="a", how=how), Fed(pet="a", how="well"))
+        with pytest.raises(ViewFailed, match=f"{FATAL[how].__name__}: nobody can tell") as failed:
+            await opened.wait(Meals, receipt.position)
+        assert (failed.value.position, failed.value.type) == (2, "Fed")
+        assert await opened.get(Meals, "a") == Meals(pet="a", count=1)
+
+
 async def test_a_parked_key_leaves_all_others_alone(url: str) -> None:
     """The view goes on, other views do, and commands do."""
     async with shop.open(url) as opened:

@@ -93,9 +93,12 @@ async def test_a_field_that_is_missing_is_told() -> None:
 
 async def test_an_unknown_field_is_refused_at_any_depth() -> None:
     """Even where everything else is right: what is sent and not read is lost."""
-    body = b'{"payee": {"name": "P", "role": "admin"}}'
+    body = b"""{"payee": {"name": "P", "role": "admin", "streets": [{"name": "A", "number": 1},
+        {"name": "B", "number": 2, "door": 3}]}, "others": {"x": {"name": "C", "number": 4, "door": 5}}}"""
     assert await errors(DESCRIBE, body, PLACE) == [
-        ("#/payee/role", "There is no such field. Leave it out, or correct its name.")
+        ("#/payee/role", "There is no such field. Leave it out, or correct its name."),
+        ("#/payee/streets/1/door", "There is no such field. Leave it out, or correct its name."),
+        ("#/others/x/door", "There is no such field. Leave it out, or correct its name."),
     ]
 
 

@@ -17,8 +17,9 @@ from storied import EVERYONE, App, Command, DefinitionError, OpenApp, Principal,
 from storied.commands.execute import Done
 from storied.commands.execute import Request as Asked
 from storied.domain.access import Access, CredentialHeaders
-from storied.errors import StoreUnavailable
-from storied.services.commands import CommandService, command_service
+from storied.engines.memory.documents import MemoryDocuments
+from storied.errors import Conflict, StoreUnavailable
+from storied.services.commands import CommandService, command_service, discreet
 from storied.services.settings import Settings
 from storied.services.web.cookies import cookie_of
 from storied.store.port import EventStore
@@ -79,7 +80,7 @@ async def test_an_answer_tells_what_changed_and_where(url: str) -> None:
         ],
     }
     assert (answer.headers["storied-position"], answer.headers["etag"]) == ("3", '"3"')
-    assert answer.headers["content-type"] == "application/json"
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/json", "no-store")
 
 
 async def test_what_a_post_creates_has_an_address(url: str) -> None:
@@ -312,6 +313,15 @@ async def test_with_rules_nobody_is_told_who_else_acted(url: str) -> None:
     assert b"ben" not in answer.body
 
 
+@pytest.mark.parametrize(("actor", "told"), [("ann", "ann"), ("ben", None), (None, None)])
+def test_a_lost_race_does_not_name_the_winner_either(actor: str | None, told: str | None) -> None:
+    """Unless that is who asks."""
+    conflict = Conflict(after=1, position=2, type="Paid", tags=("account:a",), actor="ann")
+    found = discreet(conflict, actor)
+    assert (found.actor, found.position, found.type) == (told, 2, "Paid")
+    assert ("ann" in str(found)) == (told is not None)
+
+
 async def test_a_position_that_nobody_has_seen_does_not_match(url: str) -> None:
     """It must not pass for one that is up to date."""
     async with command_service(ledger, url) as service:
@@ -389,6 +399,26 @@ async def test_a_view_that_is_late_makes_no_failure(url: str) -> None:
         answer = await open_account(service, Prefer="wait=0.01")
         assert (answer.status, answer.json["count"]) == (201, 1)
         assert answer.headers["preference-applied"] == 'wait=0.01; views=""; late="AccountPage"'
+
+
+async def test_a_view_that_breaks_down_makes_no_failure_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it breaks down with while it is waited for: the command is stored, and that is what its sender hears."""
+    answers: list[Sent] = []
+
+    async def use() -> None:
+        async with command_service(ledger, "memory://") as service:
+            answers.append(await open_account(service, Prefer="wait=20"))
+
+    monkeypatch.setattr(MemoryDocuments, "load", _out_of_memory)
+    with pytest.raises(MemoryError):  # and who runs the service hears what it was
+        await use()
+    [answer] = answers
+    assert (answer.status, answer.json["count"]) == (201, 1)
+    assert answer.headers["preference-applied"] == 'wait=20; views=""; late="AccountPage"'
+
+
+async def _out_of_memory(*arguments: object) -> None:
+    raise MemoryError("the engine gave up")
 
 
 async def test_nobody_waits_longer_than_the_setting(url: str) -> None:

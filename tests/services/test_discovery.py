@@ -9,7 +9,9 @@ import threading
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -41,6 +43,8 @@ class Provider:
         self.asked: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.endless: bytes | None = None
+        """What stands behind a body again and again, a piece every few milliseconds, as long as it is anything."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answers."""
@@ -49,8 +53,14 @@ class Provider:
         await self.gate.wait()
         told: dict[str, Any] = {CONFIGURATION: self._configuration(), "/keys": self.keys}
         body = self.bodies.get(path, json.dumps(told.get(path)).encode())
-        headers = [(b"content-length", b"%d" % len(body)), (b"location", f"{self.issuer}/elsewhere".encode())]
+        headers = [(b"location", f"{self.issuer}/elsewhere".encode())]
+        if self.endless is None:
+            headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        while self.endless is not None:
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            body = self.endless
+            await asyncio.sleep(0.01)
         await send({"type": "http.response.body", "body": body})
 
     def _configuration(self) -> dict[str, Any]:
@@ -71,7 +81,10 @@ async def provider() -> AsyncIterator[Provider]:
     made = Provider()
     async with served(made, lifespan="off") as client:
         made.issuer = str(client.base_url).rstrip("/")
-        yield made
+        try:
+            yield made
+        finally:
+            made.endless = None
 
 
 async def found(by: JwtVerifier, token: str) -> Principal | None:
@@ -160,7 +173,7 @@ WRONG: dict[str, Callable[[Provider], Any]] = {
     "no JSON": lambda at: at.bodies.update({"/keys": b"<html>"}),
     "other bytes": lambda at: at.bodies.update({CONFIGURATION: b"\xff\xfe"}),
     "too deep": lambda at: at.bodies.update({CONFIGURATION: b"[" * 200_000}),
-    "too long": lambda at: at.bodies.update({"/keys": b" " * MOST_BYTES + b"{}"}),
+    "too long": lambda at: at.bodies.update({"/keys": json.dumps(at.keys).encode() + b" " * MOST_BYTES}),
     "elsewhere": lambda at: setattr(at, "status", 302),
     "an error": lambda at: setattr(at, "status", 404),
 }
@@ -174,6 +187,26 @@ async def test_a_provider_that_says_something_else_gives_no_keys(wrong: str) -> 
         with pytest.raises(DiscoveryFailed):
             await keys_of(at.issuer)()
         assert set(at.asked) <= {CONFIGURATION, "/keys"}
+
+
+UNSAFE: dict[str, Callable[[Provider, Path], str]] = {
+    "no TLS": lambda at, _: f"{at.issuer.replace('127.0.0.1', '0.0.0.0')}/keys",  # which leads to this machine
+    "a file": lambda _, file: file.as_uri(),
+    "what it says itself": lambda at, _: f"data:application/json,{quote(json.dumps(at.keys))}",
+    "a password": lambda at, _: f"{at.issuer.replace('//', '//a:b@')}/keys",
+}
+
+
+@pytest.mark.parametrize("unsafe", UNSAFE)
+async def test_a_place_of_keys_that_is_not_safe_is_not_asked(unsafe: str, tmp_path: Path) -> None:
+    """Though good keys are there: whoever sits in between could have put them there."""
+    async with provider() as at:
+        file = tmp_path / "keys.json"
+        file.write_text(json.dumps(at.keys))
+        at.changes["jwks_uri"] = UNSAFE[unsafe](at, file)
+        with pytest.raises(DiscoveryFailed, match="names no https:// place of its keys"):
+            await keys_of(at.issuer)()
+        assert at.asked == [CONFIGURATION]
 
 
 async def test_a_provider_that_nobody_reaches_gives_no_keys() -> None:
@@ -214,6 +247,36 @@ async def test_a_provider_that_takes_too_long_gives_no_keys(monkeypatch: pytest.
             await keys_of(at.issuer)()
         assert all(thread.daemon for thread in threading.enumerate() if thread.name == "storied-discovery")
         at.gate.set()
+
+
+async def test_a_provider_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is never silent for long, and never done."""
+    monkeypatch.setattr(discovery, "SECONDS", 0.3)
+    async with provider() as at:
+        at.endless = b" "
+        with pytest.raises(DiscoveryFailed, match=r"took over 0\.3 s"):
+            await asyncio.wait_for(keys_of(at.issuer)(), 10)
+        reading = [thread for thread in threading.enumerate() if thread.name == "storied-discovery"]
+        assert reading
+        assert all(thread.daemon for thread in reading)  # the end of the process does not wait for them
+
+
+async def test_a_provider_on_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes without TLS does not leave the machine, whatever the environment says of proxies."""
+    async with provider() as at, provider() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.issuer)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert await keys_of(at.issuer)() == at.keys
+        assert not proxy.asked
+
+
+async def test_no_more_is_read_of_a_provider_than_may_be() -> None:
+    """What is behind that is not waited for."""
+    async with provider() as at:
+        at.bodies[CONFIGURATION] = b" " * (MOST_BYTES + 1)
+        at.endless = b" "
+        with pytest.raises(DiscoveryFailed, match=f"at most {MOST_BYTES} bytes"):
+            await keys_of(at.issuer)()
 
 
 async def test_keys_that_protect_nothing_are_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -78,6 +78,8 @@ bodies = st.lists(members, max_size=5).map(lambda several: "{" + ",".join(severa
 @example('{"theName":"a"}', "7")
 @example('{"theName":"a","theName":"a"}', "7")
 @example('{"theName":"a","free":{}}', "7")
+@example('{"theName":"a","free":"\\u0000"}', "7")
+@example('{"theName":"a","free":99999999999999999999}', "7")
 async def test_reading_at_once_agrees_with_reading_closely(body: str, row: str) -> None:
     """To the command, and to the word of every refusal."""
     assert await _outcome(AT_ONCE, body.encode(), row) == await _outcome(CLOSELY, body.encode(), row)

@@ -51,6 +51,15 @@ def test_a_foreign_host_is_refused(host: str) -> None:
     assert refusal(Settings(), Host=host) == "bad-host"
 
 
+def test_a_foreign_host_stays_one() -> None:
+    """However often it is asked for."""
+    guard = Guard(Settings())
+    for _ in range(3):
+        with pytest.raises(RequestRefused) as refused:
+            guard.check(request_of("GET", "/", headers={"Host": "evil.example"}))
+        assert refused.value.code == "bad-host"
+
+
 def test_two_hosts_are_one_too_many() -> None:
     """A proxy and we might take different ones for true."""
     guard = Guard(Settings())
@@ -132,6 +141,7 @@ def test_pages_of_ours_may_send_requests(origin: str) -> None:
         "https://shop.example.evil.example",
         "https://shop.example:8443",
         "file://",
+        "ftp://localhost:8000",
         "http://[",
         "",
     ],
@@ -217,6 +227,20 @@ def test_the_memory_of_rates_has_an_end() -> None:
     rates.take("one more")
     rates.take("and another")
     assert len(rates._due) <= REMEMBERED
+
+
+def test_who_owes_is_not_forgotten_for_who_does_not() -> None:
+    """Room is made by those who have their whole burst again: nobody gets another one by sending from elsewhere too."""
+    clock = Clock()
+    rates = Rates(1.0, 1, clock)
+    for number in range(REMEMBERED - 1):
+        rates.take(f"who-{number}")
+    clock.now = 1.0
+    rates.take("anna")
+    clock.now = 1.5
+    rates.take("one too many")
+    with pytest.raises(RequestRefused):
+        rates.take("anna")
 
 
 async def test_what_is_late_is_cancelled_once() -> None:

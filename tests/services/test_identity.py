@@ -67,6 +67,15 @@ async def test_a_key_ends_when_it_says() -> None:
         await ApiKeys([kept], clock=lambda: 1000.0).verify({"x-api-key": secret})
 
 
+async def test_a_key_tells_when_it_ends() -> None:
+    """As a token does, so that a stream which was begun with it ends with it."""
+    endless, kept_endless = new_key("anna")
+    ending, kept_ending = new_key("anna", expires=1000.0)
+    keys = ApiKeys([kept_endless, kept_ending], clock=lambda: 0.0)
+    found = [await keys.verify({"x-api-key": secret}) for secret in (endless, ending)]
+    assert [principal.claims.get("exp") for principal in found if principal is not None] == [None, 1000.0]
+
+
 async def test_what_is_no_key_is_left_to_others() -> None:
     """A token of a provider is for another verifier, a missing credential for none."""
     keys = ApiKeys([KEPT])

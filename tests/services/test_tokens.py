@@ -213,6 +213,21 @@ async def test_keys_are_fetched_when_a_token_names_one_that_is_not_known() -> No
     assert await found(by, signed(header={"kid": "old"}))
 
 
+async def test_no_keys_are_fetched_for_a_token_whose_key_is_known() -> None:
+    """One that has expired, or is for another shop, is refused for that."""
+    asked: list[int] = []
+
+    async def fetch() -> Mapping[str, Any]:
+        asked.append(1)
+        return jwks(("one", PRIVATE))
+
+    by = verifier(jwks(("one", PRIVATE)), fetch=fetch)
+    for said, why in (({"exp": int(time.time()) - 10}, "has expired"), ({"aud": "another"}, "does not hold here")):
+        with pytest.raises(AccessDenied, match=why):
+            await found(by, signed(header={"kid": "one"}, **said))
+    assert not asked
+
+
 @pytest.mark.parametrize(
     ("path", "said", "roles"),
     [
