@@ -1,5 +1,7 @@
 """Rules say who may do what: without one everything is open, from the first one on everything else is closed."""
 
+from typing import Any, cast
+
 import msgspec
 import pytest
 
@@ -130,6 +132,55 @@ def test_a_claim_that_is_missing_is_a_no() -> None:
         app.access.check_command(CLERK, Ask(question="q", customer="c"))
     with pytest.raises(AccessDenied):
         app.access.visible(CLERK, Page)
+
+
+class _Later:
+    async def __call__(self, principal: Principal, command: object = None) -> bool:
+        return False
+
+
+async def _no(principal: Principal, command: object = None) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("condition", [_no, _Later()])
+def test_a_condition_that_has_to_be_awaited_is_refused(condition: Any) -> None:
+    """What it promises would count as a yes, for everybody."""
+    app = App("late")
+    with pytest.raises(DefinitionError, match="when= for Ask is async"):
+        app.allow(Ask, to="customer", when=condition)
+    with pytest.raises(DefinitionError, match="where= for Page is async"):
+        app.allow(Page, to="customer", where=condition)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_condition_that_answers_with_a_promise_lets_nobody_in() -> None:
+    """A plain function may call one that is not."""
+    app, hidden = App("hidden"), cast("Any", lambda principal, command=None: _no(principal))
+    app.allow(Ask, to="customer", when=hidden)
+    with pytest.raises(DefinitionError, match="when= for Ask has to be awaited"):
+        app.access.check_command(ANNA, Ask(question="q", customer="anna"))
+    with pytest.raises(DefinitionError, match="where= for Page has to be awaited"):
+        app.allow(Page, to="customer", where=hidden)
+
+
+def test_when_may_answer_with_anything_that_is_true_or_false() -> None:
+    """As conditions do in Python."""
+    app = App("lax")
+    region = cast("Any", lambda principal, command: principal.claims.get("region"))
+    app.allow(Ask, to="customer", when=region)
+    app.access.check_command(ANNA, Ask(question="q", customer="anna"))
+    with pytest.raises(AccessDenied):
+        app.access.check_command(Principal("eve", frozenset({"customer"})), Ask(question="q", customer="eve"))
+
+
+def test_a_claim_that_is_missing_shows_nothing_when_it_comes_as_none() -> None:
+    """Otherwise it would show each document in which nothing stands."""
+    app = App("none")
+    app.allow(Page, to="customer", where=lambda principal: {"customer": "c", "region": principal.claims.get("region")})
+    assert app.access.visible(ANNA, Page) == {"customer": "c", "region": "north"}
+    with pytest.raises(AccessDenied):
+        app.access.visible(Principal("eve", frozenset({"customer"})), Page)
 
 
 def test_where_narrows_a_view() -> None:

@@ -353,3 +353,24 @@ async def test_only_who_sees_a_document_is_told_in_a_list_that_it_is_held_back(t
             for key in (ANNA, BEN)
         ]
         assert told == ["5", None, "6", None, "6", None]
+
+
+@pytest.mark.parametrize(
+    "door", ["/orders", "/orders?at=4", "/orders/anna-1", "/orders/anna-1?at=4", "/orders/anna-1/history"]
+)
+async def test_a_rule_that_compares_what_cannot_be_is_the_servers_mistake(tmp_path: Path, door: str) -> None:
+    """The client is told nothing of it, and sees nothing; the log tells the operator."""
+    app, url = App("orders"), f"sqlite:///{tmp_path}/app.db"
+    app.view("GET /orders/{order}", "GET /orders")(Order)
+    wrong = {"total": "much"}
+    for history in (False, True):
+        app.allow(
+            Order, to="customer", where=lambda principal: wrong if principal.id else {"total": 1}, history=history
+        )
+    app.verifier = ApiKeys([ANNA_KEY])
+    async with app.open(url) as opened:
+        await opened.wait(Order, (await opened.record(Placed(order="anna-1", customer="anna"))).position)
+        async with query_service(app, url, settings=Settings()) as service:
+            answer = await get(service, door, ANNA)
+    assert (answer.status, answer.json["code"]) == (500, "internal")
+    assert "much" not in answer.body.decode()

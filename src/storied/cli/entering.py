@@ -11,8 +11,10 @@ from typing import Any
 from storied.app import App
 from storied.cli.logs import log_to_stderr
 from storied.domain.access import OPERATIONS, Principal, Subject
-from storied.domain.views import View
+from storied.domain.views import View, view_spec
 from storied.errors import AccessDenied
+from storied.projections.asking import of_rule
+from storied.projections.projector import Projector
 from storied.services.access.identity import identify
 from storied.services.telemetry.observing import audit
 
@@ -83,4 +85,4 @@ async def check_operator(arguments: Namespace, app: App, action: str, **more: st
 async def visible_to(arguments: Namespace, app: App, view: type[View]) -> Mapping[str, Any]:
     """What documents of the view have to be like for who types to see them. Raises `AccessDenied`."""
     with _told_how(arguments):
-        return app.access.visible(await entered(arguments, app), view)
+        return of_rule(Projector(view_spec(view)), app.access.visible(await entered(arguments, app), view))

@@ -6,6 +6,7 @@ who a verifier found behind a request; None stands for somebody who showed no cr
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from types import MappingProxyType
@@ -125,6 +126,12 @@ class Access:
         Raises `DefinitionError` for one that cannot work.
         """
         rule = Rule(_roles(to), when, where)
+        for name, condition in (("when", when), ("where", where)):
+            if _is_async(condition):
+                raise DefinitionError(
+                    f"{name}= for {_name(subject)} is async, and is not awaited. Give a plain function, and let the "
+                    "verifier put what it needs into the principal's claims."
+                )
         if when is not None and not _is(subject, Command):
             raise DefinitionError(f"when= is for commands, and {_name(subject)} is none. Write where= for a view.")
         if where is not None:
@@ -162,7 +169,7 @@ class Access:
         """What the documents of the view have to be like for the principal to see them; empty: all of them.
 
         The widest rule counts: one without condition, or else the first whose condition can be told of the principal.
-        Raises `AccessDenied` when there is none.
+        Raises `AccessDenied` when there is none, and `DefinitionError` for a condition that answers with no criteria.
         """
         return self._narrowed(principal, view, view)
 
@@ -225,16 +232,20 @@ def _probe(spec: ViewSpec, rule: Rule) -> None:
 
 
 def _criteria(spec: ViewSpec, where: Where, principal: Principal) -> Mapping[str, Any] | None:
-    """The condition's fields and values; None when the principal lacks a claim that it asks for."""
+    """The condition's fields and values; None when the principal lacks a claim that it asks for.
+
+    A value of None is such a claim, got by ``claims.get``: it would show every document in which nothing stands.
+    """
     try:
         criteria = where(principal)
     except KeyError:
         return None
     _check_fields(spec, criteria)
-    return criteria
+    return None if any(value is None for value in criteria.values()) else criteria
 
 
 def _check_fields(spec: ViewSpec, criteria: object) -> None:
+    _check_awaited(criteria, "where", spec.name)
     if not isinstance(criteria, Mapping) or not criteria:
         raise DefinitionError(
             f"where= for {spec.name} gave {shown(criteria)}. Return a dict from fields to values; leave where= out to "
@@ -251,9 +262,27 @@ def _check_fields(spec: ViewSpec, criteria: object) -> None:
 
 def _holds(when: When, principal: Principal, command: Command) -> bool:
     try:
-        return bool(when(principal, command))
+        answer: object = when(principal, command)
     except KeyError:  # a claim that this principal does not have
         return False
+    if not isinstance(answer, bool):
+        _check_awaited(answer, "when", type(command).__name__)
+    return bool(answer)
+
+
+def _is_async(condition: object) -> bool:
+    return inspect.iscoroutinefunction(condition) or inspect.iscoroutinefunction(getattr(condition, "__call__", None))  # noqa: B004 - asked what it is, not whether
+
+
+def _check_awaited(answer: object, name: str, what: str) -> None:
+    """Passes an answer. Raises `DefinitionError` for the promise of one, which would count as a yes."""
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise DefinitionError(
+            f"{name}= for {what} has to be awaited, and is not. Give a plain function, and let the verifier put what "
+            "it needs into the principal's claims."
+        )
 
 
 def _denied(principal: Principal | None, subject: object) -> AccessDenied:

@@ -12,7 +12,7 @@ import msgspec
 
 from storied.domain.showing import shown
 from storied.domain.views import View
-from storied.errors import InvalidQuery, NotIndexed
+from storied.errors import DefinitionError, InvalidQuery, NotIndexed
 from storied.projections.comparing import comparable
 from storied.projections.projector import Projector
 from storied.store.documents import Criterion, Hit, Lookup
@@ -103,6 +103,18 @@ def meets(projector: Projector, document: View, where: Mapping[str, Any]) -> boo
         criterion.holds(sort_key(getattr(document, criterion.field)))
         for criterion in _criteria(projector, where, projector.spec.key)
     )
+
+
+def of_rule(projector: Projector, where: Mapping[str, Any]) -> dict[str, Any]:
+    """The criteria of a rule of access, which may name the key, too.
+
+    Raises `DefinitionError` for what no document can be like: that is the rule's mistake, not that of who asks.
+    """
+    try:
+        list(_criteria(projector, where, projector.spec.key))
+    except InvalidQuery as error:
+        raise DefinitionError(f"where= for {projector.name} compares what cannot be: {error}") from error
+    return dict(where)
 
 
 def grouping(projector: Projector, by: str | None) -> str | None:

@@ -10,6 +10,7 @@ from storied.app import App
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
 from storied.errors import KeyParked
+from storied.projections.asking import of_rule
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.services.querying.asking import (
@@ -58,7 +59,7 @@ class DocumentEndpoint:
 
     def asked(self, request: Request) -> tuple[str, At | None, Mapping[str, Any]]:
         """The key, the moment, and what the document has to be like for this client to see it."""
-        visible = dict(self.app.access.visible(request.principal, self.view))
+        visible = of_rule(self.projector, self.app.access.visible(request.principal, self.view))
         at: At | None = None
         for name, text in once(request.query).items():
             if name != "at":

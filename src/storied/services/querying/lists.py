@@ -8,7 +8,7 @@ from typing import Any
 from storied.app import App
 from storied.domain.views import View, view_spec
 from storied.errors import InvalidQuery
-from storied.projections.asking import meets
+from storied.projections.asking import meets, of_rule
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
@@ -40,7 +40,7 @@ class ListEndpoint:
 
     async def __call__(self, request: Request) -> Answer:
         """A page of documents. Raises what the table of problems has."""
-        visible = dict(self.app.access.visible(request.principal, self.view))
+        visible = of_rule(self.projector, self.app.access.visible(request.principal, self.view))
         asked = listing(self.projector, request.query, self.service.settings.page_limit)
         for name in self.template.parameters:
             value = indexed_value_in(name, self.projector.spec.hints()[name], request.path_params[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from storied.app import App
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
+from storied.projections.asking import of_rule
 from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
@@ -35,7 +36,7 @@ class HistoryEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         """A page of the trail, the first event first. Raises what the table of problems has."""
-        where = self.app.access.visible_history(request.principal, self.view)
+        where = of_rule(self.projector, self.app.access.visible_history(request.principal, self.view))
         no_stream(request, "Histories")
         key = check_key_of(request.path_params[self.key])
         limit, beyond, at = self._asked(request)
