@@ -168,11 +168,15 @@ class Hungry(Command):
     cookie: Annotated[str, msgspec.Meta(extra={"header": "cookie"})]
 
 
+class Prying(Command):
+    key: Annotated[str, msgspec.Meta(extra={"header": "X-API-Key"})]
+
+
 class Lost(Command):
     where: Nowhere  # type: ignore[name-defined]  # noqa: F821 - that is the point
 
 
-@pytest.mark.parametrize("command", [Curious, Hungry])
+@pytest.mark.parametrize("command", [Curious, Hungry, Prying])
 def test_a_secret_cannot_be_asked_for(command: type[Command]) -> None:
     """It would stand in the log for ever."""
     with pytest.raises(DefinitionError, match="holds a secret"):

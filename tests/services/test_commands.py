@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import pytest
 
-from storied import EVERYONE, App, Command, DefinitionError, OpenApp, Principal, UnknownOutcome
+from storied import EVERYONE, App, Command, DefinitionError, Event, Id, OpenApp, Principal, UnknownOutcome
 from storied.commands.execute import Done
 from storied.commands.execute import Request as Asked
 from storied.domain.access import Access, CredentialHeaders
@@ -173,6 +173,45 @@ async def test_only_named_headers_are_kept(url: str) -> None:
         [record] = await service.opening.value.store.read().list()
     assert record.metadata.headers == {"x-device": "phone"}
     assert record.payload == {"account": "a", "language": "de", "device": "phone"}
+
+
+class ByTicket:
+    schemes: ClassVar[dict[str, Any]] = {"ticket": {"type": "apiKey", "in": "header", "name": "X-Ticket"}}
+
+    async def verify(self, headers: CredentialHeaders) -> Principal | None:
+        return None
+
+
+class Enter(Command):
+    gate: Id
+    ticket: Annotated[str, msgspec.Meta(extra={"header": "X-Ticket"})]
+
+
+class Entered(Event):
+    gate: Id
+
+
+@pytest.mark.parametrize("name", ["authorization", "cookie", "x-api-key", "X-Device", "a b", ""])
+def test_no_secret_is_kept_and_no_header_that_cannot_be(name: str) -> None:
+    """A log never forgets; and a name that no header has would keep nothing."""
+    with pytest.raises(DefinitionError, match="kept_headers= names"):
+        Settings(kept_headers=frozenset({name}))
+
+
+def test_what_the_verifier_reads_is_a_secret() -> None:
+    """Whatever it is called: no event keeps it, and no field asks for it."""
+    app = App("fair")
+
+    @app.command("POST /gates/{gate}/entries")
+    def enter(command: Enter) -> Entered:
+        return Entered(gate=command.gate)
+
+    command_service(app, "memory://")
+    with pytest.raises(DefinitionError, match="asks for the header x-ticket, which holds a secret"):
+        command_service(app, "memory://", settings=Settings(verifier=ByTicket()))
+    kept = Settings(verifier=ByTicket(), kept_headers=frozenset({"x-ticket"}))
+    with pytest.raises(DefinitionError, match="kept_headers= names x-ticket"):
+        command_service(ledger, "memory://", settings=kept)
 
 
 async def test_a_command_is_for_those_whom_a_rule_allows_it() -> None:

@@ -19,6 +19,7 @@ from storied.domain.commands import Command
 from storied.domain.ids import new_id
 from storied.errors import (
     Conflict,
+    DefinitionError,
     InvalidCommand,
     InvalidQuery,
     Outdated,
@@ -30,6 +31,7 @@ from storied.errors import (
 )
 from storied.opened import OpenApp
 from storied.projections.parking import Written
+from storied.services.access.identity import credential_headers
 from storied.services.commanding.awaiting import types_of, wait_for_views
 from storied.services.commanding.binding import Binding
 from storied.services.commanding.changes import Changed, Told
@@ -40,7 +42,7 @@ from storied.services.describing.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health
 from storied.services.service import Opening, Service
-from storied.services.settings import POSITION_HEADER, Settings
+from storied.services.settings import POSITION_HEADER, SECRET_HEADERS, Settings
 from storied.services.web.cookies import kept_cookie
 from storied.services.web.http import Header, Request, Response
 from storied.services.web.preconditions import SAID, command_id_of, said_by, spelled
@@ -97,14 +99,32 @@ def command_service(
     gate = gate or Gate(app, settings)
     service = CommandService(Router(), SameStore(app, where, views=views), settings, gate)
     keys = keys_in_paths(app)
+    secrets = secret_headers(gate)
     for command, handler in app.handlers.items():
         for text in app.routes[command]:
             template = parse_template(text, COMMAND_METHODS)
-            binding = Binding(command, template, handler, keys)
+            binding = Binding(command, template, handler, keys, secrets)
             service.router.add(template, CommandEndpoint(service, app, binding), command)
     add_health(service.router, gate, service.readied)
     add_description(service.router, gate)
     return service
+
+
+def secret_headers(gate: Gate) -> frozenset[str]:
+    """The headers that no event may carry: those that hold secrets anywhere, and those that the verifier reads.
+
+    Raises `DefinitionError` when the settings keep one.
+    """
+    if gate.verifier is None:
+        return SECRET_HEADERS
+    read = frozenset(credential_headers(gate.verifier))
+    kept = sorted(read & gate.settings.kept_headers)
+    if kept:
+        raise DefinitionError(
+            f"kept_headers= names {', '.join(kept)}, in which credentials come, and a log never forgets. Take who asks "
+            "from the context's actor."
+        )
+    return SECRET_HEADERS | read
 
 
 class CommandEndpoint:

@@ -14,6 +14,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names under which a machine reaches itself."""
 POSITION_HEADER = "Storied-Position"
 AFTER_HEADER = "Storied-After"
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"})
+"""What no event may carry: it would stand in a log that never forgets."""
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9._-]*[a-z0-9_-]\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+")
 _OWN_PORT = re.compile(r"http:.*:80|https:.*:443")
@@ -107,6 +110,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         wrong += [name for name in ("rate", "drain_delay") if not 0 <= getattr(self, name) < float("inf")]
         if wrong:
             raise DefinitionError(f"{', '.join(wrong)} cannot be that small or that large. Give a number above 0.")
+        secret = sorted(SECRET_HEADERS & self.kept_headers)
+        if secret:
+            raise DefinitionError(
+                f"kept_headers= names {', '.join(secret)}, which hold secrets, and a log never forgets. Take who asks "
+                "from the context's actor."
+            )
+        for name in self.kept_headers:
+            if not _HEADER.fullmatch(name):
+                raise DefinitionError(f"kept_headers= names {shown(name)}. Write a header's name, in lower case.")
         if not self.hosts:
             raise DefinitionError("hosts= is empty, so nobody could be answered. Name a host, or * for any.")
         for host in self.hosts:

@@ -33,13 +33,12 @@ from storied.services.commanding.faults import (
 from storied.services.commanding.flat import Flat, path_type
 from storied.services.commanding.naming import Names, entities_of, names_of_field
 from storied.services.commanding.strictness import amounts_in, misspelled
+from storied.services.settings import SECRET_HEADERS
 from storied.services.web.http import Request
 from storied.services.web.routing import Template
 from storied.services.web.spelling import value_of
 from storied.store.checks import check_json
 
-SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
-"""What no command may carry: it would stand in a log that never forgets."""
 _MISSING = object()
 
 
@@ -61,7 +60,8 @@ class _Field:
 class Binding:
     """How the requests of one route become commands of one class. Raises `DefinitionError` for a route that cannot.
 
-    The *handler* tells which fields are ids of entities; *keys* are the fields that stand in the paths of documents.
+    The *handler* tells which fields are ids of entities; *keys* are the fields that stand in the paths of documents,
+    and *secrets* the headers that no field may ask for.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Binding:
         template: Template,
         handler: CommandHandler | None = None,
         keys: Collection[str] = (),
+        secrets: Collection[str] = SECRET_HEADERS,
     ) -> None:
         self.command, self.template = command, template
         tags = entities_of(handler)
@@ -91,7 +92,7 @@ class Binding:
                     "Name the parameter after the field that it fills."
                 )
         for field in self._fields:
-            if field.header in SECRET_HEADERS:
+            if field.header in secrets:
                 raise DefinitionError(
                     f"{command.__name__}.{field.name} asks for the header {field.header}, which holds a secret. Take "
                     "who asks from the context's actor."
