@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from storied import App, DefinitionError, Event, Id, InvalidQuery, Reader, View, on
+from storied import App, DefinitionError, Event, Id, InvalidQuery, Principal, Reader, View, on
+from storied.errors import AccessDenied
 
 app = App("books")
 
@@ -99,7 +100,43 @@ async def slash(views: Reader, name: str, /) -> int:
     return 1
 
 
-@pytest.mark.parametrize("function", [not_async, no_reader, two_readers, no_type, stars, slash])
+async def two_askers(views: Reader, who: Principal, whom: Principal | None) -> int:
+    """One too many."""
+    return 1
+
+
+async def mine(views: Reader, who: Principal, least: int = 0) -> str:
+    """Knows who asks."""
+    return f"{who.id}>{least}"
+
+
+async def anybodys(views: Reader, who: Principal | None) -> str:
+    """Knows whether somebody known asks."""
+    return who.id if who else "-"
+
+
+async def test_a_query_is_told_who_asks() -> None:
+    """In code by its caller; who has to be known, and is not, is refused."""
+    own = App("own")
+    own.query("GET /mine")(mine)
+    own.query()(anybodys)
+    async with own.open("memory://") as opened:
+        assert await opened.ask(mine, who=Principal("anna"), least=2) == "anna>2"
+        assert [await opened.ask(anybodys), await opened.ask(anybodys, who=Principal("ben"))] == ["-", "ben"]
+        with pytest.raises(AccessDenied) as denied:
+            await opened.ask(mine)
+        assert denied.value.code == "unauthenticated"
+        with pytest.raises(InvalidQuery, match="It takes least"):
+            await opened.ask(mine, who=Principal("anna"), most=1)
+
+
+def test_who_asks_is_nothing_that_a_path_could_say() -> None:
+    """It is what the verifier has found."""
+    with pytest.raises(DefinitionError, match="has who, for which"):
+        App("bad").query("GET /of/{who}")(mine)
+
+
+@pytest.mark.parametrize("function", [not_async, no_reader, two_readers, two_askers, no_type, stars, slash])
 def test_what_cannot_be_asked_is_refused(function: Any) -> None:
     """It is found when it is registered."""
     with pytest.raises(DefinitionError, match=function.__name__):

@@ -11,8 +11,13 @@ from typing import Any
 
 import pytest
 
-from storied import App, Reader
+from storied import EVERYONE, App, Principal, Reader
+from storied.domain.access import CredentialHeaders
+from storied.errors import AccessDenied
+from storied.services import openapi
+from storied.services.access.identity import ApiKeys, new_key
 from storied.services.queries import QueryService, query_service
+from storied.services.settings import Settings
 from tests.services.asgi import Sent, ask
 
 oracle = App("oracle")
@@ -96,3 +101,50 @@ async def test_an_answer_that_json_cannot_hold_is_the_functions_fault(
 async def test_words_for_what_is_not_finite_are_words() -> None:
     """Only numbers are looked at."""
     assert (await asked("/answers/words")).json == ["NaN", "Infinity", "null", None, {"NaN": "1.50"}]
+
+
+ANNA, ANNA_KEY = new_key("anna", ["reader"])
+
+
+async def mine(views: Reader, who: Principal) -> str:
+    """Who asks, unless it is somebody in particular."""
+    if who.id == "anna" and not who.roles:
+        raise AccessDenied("nothing here is anna's")
+    return who.id
+
+
+async def test_a_query_is_told_whom_the_verifier_found() -> None:
+    """Whoever shows no credential is refused, and nobody can say in a parameter who they are."""
+    app = App("own")
+    app.query("GET /mine")(mine)
+    app.allow(mine, to=EVERYONE)
+    app.verifier = ApiKeys([ANNA_KEY])
+    async with app.open("memory://") as opened, query_service(app, opened) as service:
+        key = {"X-API-Key": ANNA}
+        assert (await ask(service, "GET", "/mine", headers=key)).json == "anna"
+        unknown = await ask(service, "GET", "/mine")
+        assert (unknown.status, unknown.headers["www-authenticate"]) == (401, "Bearer")
+        forged = await ask(service, "GET", "/mine?who=ben", headers=key)
+        assert (forged.status, forged.json["code"]) == (400, "unknown-parameter")
+    [operation] = openapi(app)["paths"]["/mine"].values()
+    assert "who" not in {one.get("name") for one in operation["parameters"]}
+    assert {} not in operation["security"]
+    assert "401" in operation["responses"]
+
+
+async def test_a_query_may_refuse_who_asks() -> None:
+    """It looks at more than a rule can."""
+    app = App("own")
+    app.query("GET /mine")(mine)
+    async with app.open("memory://") as opened:
+        settings = Settings(verifier=Nobodys())
+        async with query_service(app, opened, settings=settings) as service:
+            answer = await ask(service, "GET", "/mine")
+    assert (answer.status, answer.json["code"], answer.json["detail"]) == (403, "forbidden", "nothing here is anna's")
+
+
+class Nobodys:
+    """Takes everybody for anna, who has no role."""
+
+    async def verify(self, headers: CredentialHeaders) -> Principal | None:
+        return Principal("anna")

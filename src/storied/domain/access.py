@@ -285,8 +285,13 @@ def _check_awaited(answer: object, name: str, what: str) -> None:
         )
 
 
+def unknown_principal() -> AccessDenied:
+    """The refusal of somebody who showed no credential, where it has to be known who it is."""
+    return AccessDenied("Who you are is not known. Send a credential.", code="unauthenticated")
+
+
 def _denied(principal: Principal | None, subject: object) -> AccessDenied:
     if principal is None:
-        return AccessDenied("Who you are is not known. Send a credential.", code="unauthenticated")
+        return unknown_principal()
     name = "What is for operators" if isinstance(subject, Operations) else _name(subject)
     return AccessDenied(f"{name} is not open to you. Ask for a role that it is open to.")

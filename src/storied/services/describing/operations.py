@@ -208,10 +208,12 @@ class Operations:
         description = "\n\n".join(part for part in (rest.strip(), *texts[1:]) if part)
         if description:
             operation["description"] = description
+        query = self.app.queries.get(route.subject)  # type: ignore[arg-type]  # any subject may be looked for
+        known = query is not None and not query.takes_unknown
         if self.security.schemes:
-            operation["security"] = self.security.of(route)
+            operation["security"] = self.security.of(route, known=known)
         limited = self.settings.rate > 0 and not route.open
-        secured = self.security.asks or route.template.path == "/metrics"  # which is for operators, whoever asks
+        secured = self.security.asks or known or route.template.path == "/metrics"  # for operators, whoever asks
         rejects = None if handler is None else handler.rejects
         for status, response in problem_responses(kind, secured=secured, limited=limited, rejects=rejects).items():
             own = handler.command.__name__ if handler and rejects is not None and status == REJECTED else ""

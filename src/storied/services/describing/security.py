@@ -22,10 +22,10 @@ class Security:
         self.asks = verifier is not None or access.configured
         """Whether a request may be refused by who sends it."""
 
-    def of(self, route: Route) -> list[dict[str, list[str]]]:
-        """The alternatives that open the route; the empty one is to show no credential."""
+    def of(self, route: Route, *, known: bool = False) -> list[dict[str, list[str]]]:
+        """The alternatives that open the route; where somebody has to be *known*, none without a credential."""
         shown: list[dict[str, list[str]]] = [{name: []} for name in self.schemes]
-        return [*shown, {}] if self._is_for_everyone(route) or not shown else shown
+        return [*shown, {}] if not shown or (self._is_for_everyone(route) and not known) else shown
 
     def _is_for_everyone(self, route: Route) -> bool:
         if route.open or not self._access.configured:

@@ -44,6 +44,8 @@ class QuestionEndpoint:
         self.app.access.check(request.principal, self.query.function)
         no_stream(request, "Queries")
         arguments, at = self._bound(request)
+        if self.query.principal is not None:
+            arguments[self.query.principal] = request.principal
         then, more = await then_of(request, self.service, at)
         reader = self.service.opening.value.then(then)
         result = await self._result(reader, arguments, at)
