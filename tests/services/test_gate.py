@@ -5,6 +5,7 @@ import json
 import logging
 from typing import Any
 
+import msgspec
 import pytest
 
 from storied import EVERYONE, OPERATIONS, App, Command, Event, Id, Principal
@@ -139,16 +140,28 @@ async def test_a_principal_that_asks_too_often_is_told_to_wait() -> None:
             assert (await ask(service, "GET", "/livez")).status == 200
 
 
-async def test_metrics_are_for_this_machine_and_for_operators() -> None:
-    """Not for who passes through a proxy on this machine, nor for who has another role."""
+async def test_metrics_are_for_operators() -> None:
+    """Not for who has another role, and not for this machine: a proxy may send everybody's requests from here."""
     async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
-        away: dict[str, Any] = {"client": ("192.0.2.7", 4711)}
+        assert (await ask(service, "GET", "/metrics")).status == 401
+        assert (await ask(service, "GET", "/metrics", headers={"X-Api-Key": ANNA})).status == 403
+        assert (await ask(service, "GET", "/metrics", headers={"X-Api-Key": OTTO})).status == 200
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(verifier=KEYS, local_operators=True)])
+async def test_metrics_are_for_this_machine_where_nobody_is_asked_or_it_is_so_set(settings: Settings) -> None:
+    """Not for who passes through a proxy here that says so, or that asks for another host."""
+    settings = msgspec.structs.replace(settings, hosts=("*",))
+    async with command_service(
+        make_app(rules=settings.verifier is not None), "memory://", settings=settings
+    ) as service:
         assert (await ask(service, "GET", "/metrics")).status == 200
-        assert (await ask(service, "GET", "/metrics", headers={"X-Forwarded-For": "192.0.2.7"})).status == 401
-        assert (await ask(service, "GET", "/metrics", **away)).status == 401
-        assert (await ask(service, "GET", "/metrics", headers={"X-Api-Key": ANNA}, **away)).status == 403
-        assert (await ask(service, "GET", "/metrics", headers={"X-Api-Key": OTTO}, **away)).status == 200
-        assert (await ask(service, "GET", "/metrics", client=None)).status == 401
+        for host in ("localhost:8000", "[::1]:8000", "[::1]", "127.0.0.1:8000", "LOCALHOST"):
+            assert (await ask(service, "GET", "/metrics", headers={"Host": host})).status == 200
+        for name, value in (("X-Forwarded-For", "192.0.2.7"), ("Via", "1.1 proxy"), ("Host", "shop.example")):
+            assert (await ask(service, "GET", "/metrics", headers={name: value})).status == 401
+        for client in (("192.0.2.7", 4711), None):
+            assert (await ask(service, "GET", "/metrics", client=client)).status == 401
 
 
 async def test_health_is_for_everybody_and_its_reasons_for_operators() -> None:
@@ -164,7 +177,7 @@ async def test_a_server_that_goes_down_is_not_ready_and_lives() -> None:
     """Nobody should send anything more, and nobody should kill it."""
     async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
         service.gate.draining = True
-        answer = await ask(service, "GET", "/readyz")
+        answer = await ask(service, "GET", "/readyz", headers={"X-Api-Key": OTTO})
         assert (answer.status, answer.json["reasons"]) == (503, ["The server is going down."])
         assert (await ask(service, "GET", "/livez")).status == 200
 

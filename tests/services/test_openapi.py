@@ -515,14 +515,17 @@ async def test_a_mounted_service_says_where_it_is() -> None:
 
 
 async def test_the_description_is_for_those_who_may_ask() -> None:
-    """Where a credential is asked for, it is shown to those who have one, and to this machine; or to all if so set."""
+    """Where a credential is asked for, it is shown to those who have one; or to this machine, or to all, if so set."""
     keys = ApiKeys([ANNA_KEY])
     away: dict[str, Any] = {"client": ("203.0.113.7", 1)}
     service = command_service(shop, "memory://", settings=Settings(verifier=keys))
     for path in ("/openapi.json", "/docs"):
         assert (await ask(service, "GET", path, **away)).status == 401
         assert (await ask(service, "GET", path, headers={"X-API-Key": ANNA}, **away)).status == 200
-        assert (await ask(service, "GET", path)).status == 200
+        assert (await ask(service, "GET", path)).status == 401
+    local = command_service(shop, "memory://", settings=Settings(verifier=keys, local_operators=True))
+    assert (await ask(local, "GET", "/openapi.json", **away)).status == 401
+    assert (await ask(local, "GET", "/openapi.json")).status == 200
     public = command_service(shop, "memory://", settings=Settings(verifier=keys, public_description=True))
     assert (await ask(public, "GET", "/openapi.json", **away)).status == 200
 

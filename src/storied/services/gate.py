@@ -17,7 +17,7 @@ from storied.services.access.identity import identify, unauthenticated
 from storied.services.service import Pipeline
 from storied.services.settings import Settings
 from storied.services.telemetry.observing import Meters, Observer, audit
-from storied.services.web.hosts import is_loopback_address
+from storied.services.web.hosts import is_loopback, is_loopback_address, name_in
 from storied.services.web.http import Request
 from storied.services.web.routing import Route
 
@@ -108,23 +108,35 @@ def check_operator(access: Access, request: Request, route: Route) -> None:
     audit(route.template.text, _name(request.principal), allowed=True, request_id=request.request_id)
 
 
-def is_operator(access: Access, request: Request) -> bool:
-    """Whether who asks may see how the services are doing: by a rule, or from the machine itself."""
-    if access.configured:
-        try:
-            access.check(request.principal, OPERATIONS)
-        except AccessDenied:
-            return comes_from_here(request)
+def is_operator(gate: Gate, request: Request) -> bool:
+    """Whether who asks may see how the services are doing: by a rule, or as `is_local` says."""
+    if is_local(gate, request):
         return True
-    return request.principal is not None or comes_from_here(request)
+    if not gate.access.configured:
+        return request.principal is not None
+    try:
+        gate.access.check(request.principal, OPERATIONS)
+    except AccessDenied:
+        return False
+    return True
+
+
+def is_local(gate: Gate, request: Request) -> bool:
+    """Whether it counts that the request comes from this machine.
+
+    Where credentials are asked for, it does only if the settings say so: a proxy on this machine sends everybody's
+    requests from here, and not every proxy says for whom.
+    """
+    asks = gate.verifier is not None or gate.access.configured
+    return (gate.settings.local_operators or not asks) and comes_from_here(request)
 
 
 def comes_from_here(request: Request) -> bool:
-    """Whether the request comes from this machine, and nobody says that they pass it on for another."""
-    client = request.scope.get("client")
-    if not client or any(name in request.headers.table for name in _FORWARDED):
+    """Whether the request comes from this machine and asks for it, and nobody says that they pass it on for another."""
+    client, table = request.scope.get("client"), request.headers.table
+    if not client or any(name in table for name in _FORWARDED):
         return False
-    return is_loopback_address(client[0])
+    return is_loopback_address(client[0]) and is_loopback(name_in(table.get(b"host", b"").decode("latin-1")))
 
 
 def _who(request: Request) -> str:

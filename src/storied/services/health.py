@@ -131,19 +131,19 @@ class Health:
         """Whether requests should be sent here; to operators also why not, and how each view is doing."""
         found = await self._checked()
         body = Ready("ready" if found.ready else "not ready")
-        if is_operator(self.gate.access, request):
+        if is_operator(self.gate, request):
             body = Ready(body.status, found.reasons, found.head, found.views)
         return Response(200 if found.ready else 503, msgspec.json.encode(body), [_JSON, _NO_STORE])
 
     async def metrics(self, request: Request) -> Response:
         """What was measured, and how far the views are, for Prometheus. Raises `AccessDenied`."""
-        if not is_operator(self.gate.access, request):
+        if not is_operator(self.gate, request):
             unknown = request.principal is None
             name = None if request.principal is None else request.principal.id
             audit("GET /metrics", name, allowed=False, request_id=request.request_id)
             raise AccessDenied(
-                "The metrics are for operators. Ask from this machine, or with a credential that app.allow(OPERATIONS, "
-                "to=…) names.",
+                "The metrics are for operators. Ask with a credential that app.allow(OPERATIONS, to=…) names, or from "
+                "this machine where local_operators= lets that do.",
                 code="unauthenticated" if unknown else "forbidden",
             )
         found = await self._checked()

@@ -73,6 +73,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Requests a second that a principal, or an address without one, may go on sending; 0 is as many as it likes."""
     burst: int = 100
     """Requests that it may send at once."""
+    local_operators: bool = False
+    """Whether who asks from this machine is an operator, and is shown the description, without a credential.
+
+    Where nobody is asked for one, they are. Not behind a proxy on this machine that says of no request for whom it is.
+    """
     public_description: bool = False
     """Whether everybody may see ``/openapi.json`` and ``/docs`` where a credential is asked for."""
     access_log: bool = False

@@ -20,7 +20,7 @@ from storied.services.describing.operations import Operations
 from storied.services.describing.page import SCRIPT, STYLE, page_of
 from storied.services.describing.parameters import SHARED
 from storied.services.describing.security import Security
-from storied.services.gate import Gate, comes_from_here
+from storied.services.gate import Gate, is_local
 from storied.services.querying.asking import answer
 from storied.services.querying.freshness import has_it, tag_of
 from storied.services.settings import Settings
@@ -111,7 +111,7 @@ class Description:
         """The document and the page as they are for who comes by this way, made once as long as all come by it."""
         gate = self._gate
         security = Security(gate.verifier, gate.access)
-        is_known = request.principal is not None or comes_from_here(request)
+        is_known = request.principal is not None or is_local(gate, request)
         if security.asks and not is_known and not gate.settings.public_description:
             raise unauthenticated("What can be asked here is for those who say who they are")
         made, placed, root = self._made, self._placed, request.root

@@ -5,6 +5,12 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 
+def name_in(host: str) -> str:
+    """The name or the address in a `Host`, in lower case, without its port and an address's brackets."""
+    name, _, port = host.lower().rpartition(":")
+    return (name if name and not port.endswith("]") else host.lower()).strip("[]")
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine answers to the name or the address."""
     return host == "localhost" or is_loopback_address(host)
