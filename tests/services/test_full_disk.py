@@ -29,6 +29,11 @@ async def main():
             stored.extend([name] if answer.status_code == 200 else [])
             return answer
 
+        async def is_shown():
+            return (await client.get("/tallies/a")).status_code == 200
+
+        await make("first")
+        await eventually(is_shown, 30)  # a worker that begins later than the servers would find no room to begin in
         refused = []
         while len(refused) < 50:  # the log and the views take the last of the room in turns
             answer = await make(f"m-{len(stored):07}" + "x" * 5_000)
