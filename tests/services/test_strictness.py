@@ -1,4 +1,4 @@
-"""An amount over HTTP is spelled as the description has it, wherever it stands, and not as Python would read it."""
+"""Amounts and ids over HTTP are spelled as the description has it, wherever they stand, not as Python reads them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 from urllib.parse import quote
+from uuid import UUID
 
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from storied import Command, Id
+from storied import App, Command, Id
 from storied.errors import RequestRefused, StoriedError
+from storied.services import openapi
 from storied.services.commanding.binding import Binding
 from storied.services.web.routing import parse_template
 from storied.services.web.spelling import DECIMAL
@@ -177,6 +179,102 @@ async def test_an_amount_that_is_spelled_as_described_is_taken(text: str) -> Non
     """In a path as in a query string, where a plus is escaped."""
     assert await faults(PRICE, "", price=text) == []
     assert Decimal((await asked(f"/amounts?least={text.replace('+', '%2B')}")).json) == Decimal(text)
+
+
+UUIDS = ["7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e", "00000000-0000-0000-0000-000000000000"]
+NO_UUIDS = [
+    "7f0e4b0e9a3f4a8e8d5c0f6a4b1c2d3e",
+    "7f0e4b0e9a3f-4a8e-8d5c-0f6a4b1c2d3e",
+    "{7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e}",
+    "urn:uuid:7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e",
+    " 7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e",
+    "7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3\u0663",
+]
+NO_UUID = "This is not a UUID. Give one such as 7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e."
+CAPITALS = "Outside of bodies a UUID is written in small letters. Give it as it was told."
+
+
+class Tagged(Command):
+    thing: UUID
+    maker: UUID | None = None
+    parts: list[UUID] = []
+    number: int = 0
+    trace: Annotated[UUID | None, msgspec.Meta(extra={"header": "X-Trace"})] = None
+
+
+class Plainly(Command):
+    thing: UUID
+    maker: UUID | None = None
+    parts: tuple[UUID, ...] = ()
+    note: str = ""
+
+
+class Counted(Command):
+    number: int
+
+
+TAGGED = Binding(Tagged, parse_template("PUT /things/{thing}"))
+PLAINLY = Binding(Plainly, parse_template("PUT /things/{thing}"))
+COUNTED = Binding(Counted, parse_template("PUT /numbers/{number}"))
+
+
+@pytest.mark.parametrize("binding", [TAGGED, PLAINLY], ids=["closely", "at once"])
+async def test_a_uuid_has_one_address(binding: Binding) -> None:
+    """That which is told: capitals, which are as good in a body, would lead to another, where nothing is."""
+    for text in UUIDS:
+        assert await faults(binding, "", thing=text) == []
+    assert await faults(binding, "", thing=UUIDS[0].upper()) == [("thing", CAPITALS)]
+    for text in NO_UUIDS:
+        assert await faults(binding, "", thing=text) == [("thing", NO_UUID)], text
+
+
+@pytest.mark.parametrize("binding", [TAGGED, PLAINLY], ids=["closely", "at once"])
+async def test_a_uuid_in_a_body_has_its_dashes(binding: Binding) -> None:
+    """However deep it stands, in letters of either case; the mistake is told with its place."""
+    for text in (*UUIDS, UUIDS[0].upper()):
+        body = json.dumps({"maker": text, "parts": [text]})
+        assert await faults(binding, body, thing=UUIDS[0]) == [], text
+    for text in NO_UUIDS:
+        found = await faults(binding, json.dumps({"maker": text, "parts": [UUIDS[0], text]}), thing=UUIDS[0])
+        assert found == [("#/maker", NO_UUID), ("#/parts/1", NO_UUID)], text
+
+
+async def test_a_uuid_in_capitals_is_the_same_one() -> None:
+    """So a repeat that spells it otherwise is the same command; both are read at once."""
+    requests = [
+        request_of("PUT", "/", json.dumps({"maker": text}).encode(), headers={"Content-Type": "application/json"})
+        for text in (UUIDS[0], UUIDS[0].upper())
+    ]
+    for request in requests:
+        request.path_params = {"thing": UUIDS[0]}
+    assert await PLAINLY.bind(requests[0]) == await PLAINLY.bind(requests[1])
+    assert PLAINLY._flat is not None
+    assert PLAINLY._flat.read(json.dumps({"maker": UUIDS[0].upper()}).encode(), {"thing": UUIDS[0]}) is not None
+
+
+async def test_a_whole_number_has_one_address() -> None:
+    """In digits, as it is told."""
+    for text in ("0", "7", "-7", "1000"):
+        assert await faults(COUNTED, "", number=text) == []
+    for text in ("7.0", "7e0", "-0", "0.7e1"):
+        told = "Outside of bodies a whole number is written in digits alone. Give it so."
+        assert await faults(COUNTED, "", number=text) == [("number", told)], text
+    for text in ("07", "+7", " 7", "1_0"):
+        assert await faults(COUNTED, "", number=text) == [("number", "This is not a whole number. Correct it.")], text
+
+
+def test_the_description_says_how_addresses_are_spelled() -> None:
+    """With a pattern beside the format, which allows capitals."""
+    app = App("things")
+
+    @app.command("PUT /things/{thing}")
+    def put(command: Plainly) -> None: ...
+
+    document = openapi(app, "commands")
+    [operation] = [one["put"] for path, one in document["paths"].items() if path == "/things/{thing}"]
+    [schema] = [one["schema"] for one in operation["parameters"] if one.get("name") == "thing"]
+    assert re.fullmatch(schema["pattern"], UUIDS[0])
+    assert not re.fullmatch(schema["pattern"], UUIDS[0].upper())
 
 
 spellings = st.sampled_from([*TAKEN, *REFUSED]) | st.text("0123456789.eE+-_ \u0661", max_size=6)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 
 from storied.app import App
-from storied.domain.access import OPERATIONS, Access, Principal
+from storied.domain.access import OPERATIONS, Access
 from storied.errors import AccessDenied, RequestRefused
 from storied.services.access.guarding import Guard, Rates, Streams
 from storied.services.access.identity import identify, unauthenticated
 from storied.services.service import Pipeline
 from storied.services.settings import Settings
-from storied.services.telemetry.observing import Meters, Observer, audit
+from storied.services.telemetry.observing import Meters, Observer, audit_request
+from storied.services.web.forwarding import Proxies
 from storied.services.web.hosts import is_loopback, is_loopback_address, name_in
 from storied.services.web.http import Request
 from storied.services.web.routing import Route
@@ -32,6 +33,7 @@ class Gate(Pipeline):
         self.app, self.access, self.settings = app, app.access, settings
         self.verifier = settings.verifier or app.verifier
         self.meters = meters or Meters()
+        self._proxies = Proxies(settings.proxies, settings.proxy_header) if settings.proxies else None
         self._observer = Observer(settings, self.meters)
         self._guard = Guard(settings)
         self._rates = Rates(settings.rate, settings.burst)
@@ -41,7 +43,9 @@ class Gate(Pipeline):
         """Whether the server is going down, so that nobody should send anything more here."""
 
     def start(self, request: Request) -> None:
-        """As `Pipeline` says."""
+        """As `Pipeline` says; from here on the request comes from who sent it to a proxy that is trusted."""
+        if self._proxies is not None:
+            self._proxies.tell(request)
         self._observer.start(request)
 
     def guard(self, request: Request) -> None:
@@ -103,9 +107,9 @@ def check_operator(access: Access, request: Request, route: Route) -> None:
     try:
         access.check(request.principal, OPERATIONS)
     except AccessDenied:
-        audit(route.template.text, _name(request.principal), allowed=False, request_id=request.request_id)
+        audit_request(route.template.text, request, allowed=False)
         raise
-    audit(route.template.text, _name(request.principal), allowed=True, request_id=request.request_id)
+    audit_request(route.template.text, request, allowed=True)
 
 
 def is_operator(gate: Gate, request: Request) -> bool:
@@ -133,19 +137,14 @@ def is_local(gate: Gate, request: Request) -> bool:
 
 def comes_from_here(request: Request) -> bool:
     """Whether the request comes from this machine and asks for it, and nobody says that they pass it on for another."""
-    client, table = request.scope.get("client"), request.headers.table
-    if not client or any(name in table for name in _FORWARDED):
+    table = request.headers.table
+    if request.address is None or any(name in table for name in _FORWARDED):
         return False
-    return is_loopback_address(client[0]) and is_loopback(name_in(table.get(b"host", b"").decode("latin-1")))
+    return is_loopback_address(request.address) and is_loopback(name_in(table.get(b"host", b"").decode("latin-1")))
 
 
 def _who(request: Request) -> str:
     """What requests and streams are counted by: the principal, or the address of who shows no credential."""
     if request.principal is not None:
         return request.principal.id
-    client = request.scope.get("client")
-    return f"@{client[0]}" if client else "@"
-
-
-def _name(principal: Principal | None) -> str | None:
-    return None if principal is None else principal.id
+    return f"@{request.address or ''}"

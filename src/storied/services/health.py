@@ -17,7 +17,7 @@ from storied.errors import AccessDenied, StoriedError
 from storied.services.gate import Gate, is_operator
 from storied.services.settings import Settings
 from storied.services.telemetry.metrics import CONTENT_TYPE, Gauge, exposition
-from storied.services.telemetry.observing import audit
+from storied.services.telemetry.observing import audit_request
 from storied.services.web.http import Request, Response
 from storied.services.web.routing import Router, parse_template
 from storied.store.documents import Edition, Heartbeat
@@ -139,8 +139,7 @@ class Health:
         """What was measured, and how far the views are, for Prometheus. Raises `AccessDenied`."""
         if not is_operator(self.gate, request):
             unknown = request.principal is None
-            name = None if request.principal is None else request.principal.id
-            audit("GET /metrics", name, allowed=False, request_id=request.request_id)
+            audit_request("GET /metrics", request, allowed=False)
             raise AccessDenied(
                 "The metrics are for operators. Ask with a credential that app.allow(OPERATIONS, to=…) names, or from "
                 "this machine where local_operators= lets that do.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from ipaddress import ip_network
 
 import msgspec
 
@@ -17,6 +19,8 @@ AFTER_HEADER = "Storied-After"
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"})
 """What no event may carry: it would stand in a log that never forgets."""
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+FORWARDING = ("X-Forwarded-For", "Forwarded")
+"""The headers in which proxies say who asks."""
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9._-]*[a-z0-9_-]\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+")
 _OWN_PORT = re.compile(r"http:.*:80|https:.*:443")
@@ -34,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
     origins: tuple[str, ...] = ()
     """The origins, such as ``https://shop.example``, whose pages may send requests beside the service's own."""
+    proxies: tuple[str, ...] = ()
+    """The addresses, or networks, of proxies that are believed when they say who asks, and whether over TLS."""
+    proxy_header: str = "X-Forwarded-For"
+    """The header in which they do: ``X-Forwarded-For``, with ``X-Forwarded-Proto`` beside it, or ``Forwarded``."""
     body_limit: int = 1024 * 1024
     """Bytes of a request's body."""
     body_seconds: float = 30.0
@@ -132,9 +140,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                     f"{shown(host)} is no host to answer for. Name it without scheme, port and path, such as "
                     "shop.example, *.shop.example or [::1]; or * for any."
                 )
+        _check_proxies(self.proxies, self.proxy_header)
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin) or _OWN_PORT.fullmatch(origin):
                 raise DefinitionError(
                     f"{shown(origin)} is no origin. Write it as browsers send it: scheme, host and port in small "
                     "letters, without a path or the scheme's own port, such as https://shop.example."
                 )
+
+
+def _check_proxies(proxies: Iterable[str], header: str) -> None:
+    """Passes what `Proxies` takes. Raises `DefinitionError`."""
+    for place in proxies:
+        try:
+            ip_network(place)
+        except ValueError:
+            raise DefinitionError(
+                f"{shown(place)} is neither the address of a proxy nor a network. Write it such as 127.0.0.1, "
+                "10.0.7.0/24 or fd00::/8, with no bit set behind the network's own."
+            ) from None
+    if header not in FORWARDING:
+        raise DefinitionError(
+            f"proxy_header={shown(header)} is none that is read. Name one of {', '.join(FORWARDING)}."
+        )

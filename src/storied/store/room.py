@@ -12,6 +12,10 @@ from typing import Protocol, runtime_checkable
 class Roomy(Protocol):
     """A store that can tell, without an append, whether it has room for some."""
 
+    def seems_full(self) -> bool:
+        """Whether the system says so, at once and on the event loop. It may be wrong: only `check_room` tries."""
+        ...
+
     async def check_room(self) -> None:
         """Passes when there is room for a few common appends, and the files of the log may be written.
 

@@ -9,12 +9,22 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import TemporaryFile
 
 from storied.engines.sqlite.connection import unavailable
 
 ROOM_BYTES = 256 * 1024
 """How much has to fit: the pages of a batch of appends, and of the views' commit beside it."""
+
+
+def seems_full(path: Path) -> bool:
+    """Whether the system says that so many bytes cannot be written beside the file, as far as it says anything."""
+    try:
+        disk = disk_usage(path.parent)
+    except OSError:
+        return False
+    return disk.total > 0 and disk.free < ROOM_BYTES
 
 
 def check_room(path: Path) -> None:

@@ -28,7 +28,7 @@ from storied.engines.sqlite.connection import (
 from storied.engines.sqlite.gathering import ContentsRead, run_reads
 from storied.engines.sqlite.lane import Lane
 from storied.engines.sqlite.paging import LogConnection, Read, read_ahead, read_page
-from storied.engines.sqlite.room import check_room
+from storied.engines.sqlite.room import check_room, seems_full
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.tagging import put_mark
@@ -174,6 +174,10 @@ class SqliteStore:
     def remembered(self, until: int, after: int = -1) -> AsyncGenerator[Remembered, None]:
         """As `Auditable` says."""
         return auditing.remembered(self.path, until, after)
+
+    def seems_full(self) -> bool:
+        """As `Roomy` says."""
+        return seems_full(self.path)
 
     async def check_room(self) -> None:
         """As `Roomy` says."""

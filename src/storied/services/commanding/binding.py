@@ -32,7 +32,7 @@ from storied.services.commanding.faults import (
 )
 from storied.services.commanding.flat import Flat, path_type
 from storied.services.commanding.naming import Names, entities_of, names_of_field
-from storied.services.commanding.strictness import amounts_in, misspelled
+from storied.services.commanding.strictness import misspelled, spelled_in
 from storied.services.settings import SECRET_HEADERS
 from storied.services.web.http import Request
 from storied.services.web.routing import Template
@@ -45,7 +45,7 @@ _MISSING = object()
 class _Field:
     """One field of a command: where its value comes from, and what reads it."""
 
-    __slots__ = ("amounts", "decoder", "header", "key", "name", "names", "parameter", "required", "strict", "type")
+    __slots__ = ("decoder", "header", "key", "name", "names", "parameter", "required", "spelled", "strict", "type")
 
     def __init__(self, field: msgspec.structs.FieldInfo, parameters: tuple[str, ...], names: Names) -> None:
         self.name, self.key, self.type, self.required = field.name, field.encode_name, field.type, field.required
@@ -53,7 +53,7 @@ class _Field:
         self.names = names
         self.header = header_of(field.type)
         self.strict = holds_structs(field.type)
-        self.amounts = amounts_in(field.type)
+        self.spelled = spelled_in(field.type)
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(field.type)
 
 
@@ -249,8 +249,8 @@ def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
     """The value of a member. Raises `Unfit` with every mistake in it."""
     at = (field.key,)
     wrong = list(field.names.faults(sent, at))
-    if field.amounts is not None:
-        wrong += misspelled(field.amounts, sent, at)
+    if field.spelled is not None:
+        wrong += misspelled(field.spelled, sent, at)
     value = None
     try:
         value = field.decoder.decode(raw)

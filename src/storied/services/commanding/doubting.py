@@ -2,13 +2,15 @@
 
 A service whose commands all fail is not ready. Who asks balancers to send it no more of them gets none by which it
 could see that writing works again, so it looks by itself, when somebody asks whether it is ready: seldom, and never
-twice at once.
+twice at once. It looks, too, where the system says that the disk is full: of several processes, one that has got no
+command since then would say otherwise than the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from time import monotonic
 
@@ -31,7 +33,7 @@ class Doubt:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._failed: tuple[OpenApp, Failure] | None = None
-        self._looked = 0.0
+        self._looked = -math.inf
         self._look: asyncio.Task[None] | None = None
 
     def failed(self, shop: OpenApp, error: Failure) -> None:
@@ -44,23 +46,32 @@ class Doubt:
 
     async def reason(self, shop: OpenApp) -> str | None:
         """Why writing is not to be expected of the store; None when nothing speaks against it."""
-        if self._failed is None or self._failed[0] is not shop:
-            return None
-        if isinstance(self._failed[1], StoreUnavailable):
+        error = self._known(shop)
+        if isinstance(error, StoreUnavailable) or (error is None and _seems_full(shop)):
             if self._look is None and self._clock() - self._looked >= LOOK_SECONDS:
                 self._look = asyncio.create_task(self._look_again(shop))
             if self._look is not None:
                 await asyncio.shield(self._look)
-        return str(self._failed[1]) if self._failed is not None and self._failed[0] is shop else None
+            error = self._known(shop)
+        return None if error is None else str(error)
+
+    def _known(self, shop: OpenApp) -> Failure | None:
+        return self._failed[1] if self._failed is not None and self._failed[0] is shop else None
 
     async def _look_again(self, shop: OpenApp) -> None:
         try:
             if isinstance(shop.store, Roomy):
                 await shop.store.check_room()
-        except StoreError:
+        except StoreError as error:
+            if isinstance(error, StoreUnavailable):
+                self.failed(shop, error)
             return
         finally:
             self._looked, self._look = self._clock(), None
-        if self._failed is not None and self._failed[0] is shop:
+        if isinstance(self._known(shop), StoreUnavailable):
             self._failed = None
             log.info("the store has room for writes again")
+
+
+def _seems_full(shop: OpenApp) -> bool:
+    return isinstance(shop.store, Roomy) and shop.store.seems_full()

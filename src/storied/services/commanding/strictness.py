@@ -1,7 +1,7 @@
-"""Strictness: amounts in a body that Python's Decimal takes, and the description does not allow.
+"""Strictness: amounts and UUIDs in a body that the decoder takes, and the description does not allow.
 
-``1_000`` is one, blanks around a number, and the digits of any script. What a Decimal is like does not tell how it was
-spelled, so what was sent is looked at, by the type that it is for. Pure.
+``1_000`` is such an amount, blanks around a number, and the digits of any script; a UUID without its dashes is another.
+What a value is like does not tell how it was spelled, so what was sent is looked at, by the type that it is for. Pure.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from typing import Any
 import msgspec.inspect as mi
 
 from storied.services.commanding.faults import Fault, pointer_to
-from storied.services.web.spelling import is_amount
-from storied.services.web.wording import NO_AMOUNT
+from storied.services.web.spelling import DECIMAL, UUIDS, is_amount, is_uuid
+from storied.services.web.wording import NO_AMOUNT, NO_UUID
 
+_PATTERNS: dict[type, str] = {mi.DecimalType: DECIMAL.strip("^$"), mi.UUIDType: f"(?i:{UUIDS.strip('^$')})"}
 At = tuple[str | int, ...]
 _OF_ONE_KIND = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType, mi.CollectionType)
 _WITH_FIELDS = (mi.StructType, mi.DataclassType, mi.TypedDictType, mi.NamedTupleType)
 
 
-def amounts_in(hint: Any) -> mi.Type | None:
-    """What `misspelled` takes for the type; None where no value of it holds an amount, however deep."""
+def spelled_in(hint: Any) -> mi.Type | None:
+    """What `misspelled` takes for the type; None where no value of it holds an amount or a UUID, however deep."""
     wanted = mi.type_info(hint)
     seen: list[mi.Type] = []
     todo = [wanted]
     while todo:
         one = todo.pop()
-        if isinstance(one, mi.DecimalType):
+        if isinstance(one, (mi.DecimalType, mi.UUIDType)):
             return wanted
         if not any(one is other for other in seen):
             seen.append(one)
@@ -36,23 +37,27 @@ def amounts_in(hint: Any) -> mi.Type | None:
     return None
 
 
-def is_amount_type(wanted: mi.Type) -> bool:
-    """Whether a value of the type is an amount, or none."""
+def spelling_of(wanted: mi.Type) -> str | None:
+    """The pattern of texts for values of the type, where each is an amount, or each a UUID, or none at all."""
     if isinstance(wanted, mi.Metadata):
-        return is_amount_type(wanted.type)
+        return spelling_of(wanted.type)
     if isinstance(wanted, mi.UnionType):
-        return all(isinstance(one, mi.NoneType) or is_amount_type(one) for one in wanted.types)
-    return isinstance(wanted, mi.DecimalType)
+        found = {spelling_of(one) for one in wanted.types if not isinstance(one, mi.NoneType)}
+        return found.pop() if len(found) == 1 else None
+    return _PATTERNS.get(type(wanted))
 
 
 def misspelled(wanted: mi.Type, sent: Any, at: At) -> Iterator[Fault]:
-    """The texts that are no amounts in what was *sent*, as plain Python, for a value of the type *wanted*.
+    """The texts that are no amounts, or no UUIDs, in what was *sent*, as plain Python, for a value of type *wanted*.
 
     Says nothing of what is wrong with it otherwise.
     """
     if isinstance(wanted, mi.DecimalType):
         if isinstance(sent, str) and not is_amount(sent):
             yield Fault(NO_AMOUNT, pointer_to(*at))
+    elif isinstance(wanted, mi.UUIDType):
+        if isinstance(sent, str) and not is_uuid(sent):
+            yield Fault(NO_UUID, pointer_to(*at))
     elif isinstance(wanted, mi.Metadata):
         yield from misspelled(wanted.type, sent, at)
     elif isinstance(wanted, mi.UnionType):

@@ -228,6 +228,7 @@ def in_path_of_command(name: str, members: Schema, hint: Any) -> Parameter:
     """A parameter in the path of a command, which is the field of this name."""
     schema = inlined(hint)
     if members.get("type") == "string" and schema.get("type") == "string":
-        schema = {key: value for key, value in members.items() if key != "default"}
+        pattern = {key: value for key, value in schema.items() if key == "pattern"}
+        schema = {**pattern, **{key: value for key, value in members.items() if key != "default"}}
     description = schema.pop("description", "")
     return parameter("path", name, description, schema)

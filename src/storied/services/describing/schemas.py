@@ -19,7 +19,7 @@ import msgspec.inspect as mi
 from storied.domain.tags import MAX_TAG_CHARACTERS, Tag
 from storied.projections.comparing import value_kinds
 from storied.services.commanding.naming import STEPS, Names, holds_ids
-from storied.services.web.spelling import DECIMAL
+from storied.services.web.spelling import DECIMAL, UUIDS
 
 Schema = dict[str, Any]
 PREFIX = "#/components/schemas/"
@@ -192,6 +192,8 @@ def inlined(hint: Any) -> Schema:
     for node in nodes(schema):
         if node.get("format") == "decimal":
             node["pattern"] = DECIMAL
+        if node.get("format") == "uuid":
+            node["pattern"] = UUIDS
         node.pop("uniqueItems", None)
     return schema
 

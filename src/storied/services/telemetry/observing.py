@@ -120,15 +120,19 @@ class Observer:
             access_log.info("%s", _line(request, name, status, seconds, error))
 
 
-def audit(action: str, principal: str | None, *, allowed: bool, **more: str) -> None:
+def audit(action: str, principal: str | None, *, allowed: bool, **more: str | None) -> None:
     """Records that somebody asked for an administrative action, and whether they got it."""
     record = {"time": _now(), "audit": action, "principal": principal, "allowed": allowed, **more}
     audit_log.log(logging.INFO if allowed else logging.WARNING, "%s", msgspec.json.encode(record).decode())
 
 
+def audit_request(action: str, request: Request, *, allowed: bool) -> None:
+    """The same of a request, with its id and where it came from."""
+    audit(action, _name(request), allowed=allowed, request_id=request.request_id, client=request.address)
+
+
 def _line(request: Request, route: str, status: int, seconds: float, error: BaseException | None) -> str:
     """One line of JSON. The query string is left out: it may hold what is nobody's business."""
-    client = request.scope.get("client")
     record: dict[str, Any] = {
         "time": _now(),
         "request_id": request.request_id,
@@ -137,14 +141,18 @@ def _line(request: Request, route: str, status: int, seconds: float, error: Base
         "route": route,
         "status": status,
         "ms": round(seconds * 1000, 3),
-        "principal": None if request.principal is None else request.principal.id,
-        "client": client[0] if client else None,
+        "principal": _name(request),
+        "client": request.address,
     }
     if request.traceparent is not None:
         record["traceparent"] = request.traceparent
     if error is not None:
         record["error"] = type(error).__name__
     return msgspec.json.encode(record).decode()
+
+
+def _name(request: Request) -> str | None:
+    return None if request.principal is None else request.principal.id
 
 
 def _now() -> str:

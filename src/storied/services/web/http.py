@@ -132,6 +132,12 @@ class Request:
         self._query: tuple[tuple[str, str], ...] | None = None
 
     @property
+    def address(self) -> str | None:
+        """The address of who asks; None where the server does not know one."""
+        client = self.scope.get("client")
+        return client[0] if client else None
+
+    @property
     def path(self) -> str:
         """The path below the place where the service is mounted, decoded."""
         path: str = self.scope["path"]

@@ -15,6 +15,9 @@ from enum import Enum
 from typing import Any
 
 NO_AMOUNT = 'This is not an amount. Give one such as "12.50".'
+NO_UUID = "This is not a UUID. Give one such as 7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e."
+UUID_IN_CAPITALS = "Outside of bodies a UUID is written in small letters. Give it as it was told."
+NOT_IN_DIGITS = "Outside of bodies a whole number is written in digits alone. Give it so."
 NOT_FINITE = "This is not a finite number. Give one that JSON has."
 MISSING = "This field is missing. Give it."
 UNKNOWN = "There is no such field. Leave it out, or correct its name."
@@ -153,7 +156,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
             _always("This is not a duration of days, hours, minutes and seconds. Give one such as P1DT2H or PT5M."),
         ),
         (r"Duration is out of range", _always("This duration is too long. Give a shorter one.")),
-        (r"Invalid UUID", _always("This is not a UUID. Give one such as 7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e.")),
+        (r"Invalid UUID", _always(NO_UUID)),
         (r"Invalid decimal string", _always(NO_AMOUNT)),
         (r"Invalid base64 encoded string", _always("This is not Base64. Encode the bytes as RFC 4648 has it.")),
         (r"(?:Integer value|Number) out of range", _always("This number is too large. Give a smaller one.")),
