@@ -204,6 +204,19 @@ async def test_a_list_holds_the_stored_bytes(url: str) -> None:
         assert (await get(service, "/authors/homer/books")).body == b"[]"
 
 
+async def test_a_page_behind_which_there_is_more_now_is_another(url: str) -> None:
+    """Who has the same documents without a link is sent them again, with it."""
+    async with stocked(url) as (opened, service):
+        target = "/books?author=nobody&limit=1"
+        alone = await get(service, target)
+        assert "link" not in alone.headers
+        await opened.wait(BookPage, (await opened.record(Bought(book="z", author="nobody", price=Decimal(1)))).position)
+        answer = await get(service, target, If_None_Match=alone.headers["etag"])
+        assert (answer.status, answer.body) == (200, alone.body)
+        assert (await get(service, target, If_None_Match=answer.headers["etag"])).status == 304
+        assert "cursor=" in answer.headers["link"]
+
+
 async def test_pages_are_linked(url: str) -> None:
     """Following the links gives every document once, in order."""
     async with stocked(url) as (_, service):
