@@ -640,8 +640,9 @@ async def test_a_cookie_of_another_log_is_passed_over(tmp_path: Path, log_is_the
 async def test_what_is_no_position_is_refused(value: str) -> None:
     """As a header; a cookie that says nothing is passed over."""
     async with stocked("memory://") as (opened, service):
-        answer = await get(service, "/books/emma", storied_after=value)
-        assert (answer.status, answer.json["code"]) == (400, "bad-header")
+        for target in ("/books/emma", "/books/emma?at=1"):  # also where it does not matter
+            answer = await get(service, target, storied_after=value)
+            assert (answer.status, answer.json["code"]) == (400, "bad-header")
         cookie = f"{cookie_of(opened.store.identity)}={value}"
         assert (await get(service, "/books/emma", cookie=cookie)).status == 200
 

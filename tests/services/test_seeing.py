@@ -374,3 +374,14 @@ async def test_a_stream_does_not_say_that_what_it_has_not_seen_is_not_there(tmp_
             assert (await one.next()).data["order"] == "new"
         absent = await get(service, "/orders/none", ANNA, **wanted)
         assert absent.status == 404
+
+
+async def test_a_stream_begins_with_the_latest_that_its_client_has_seen(tmp_path: Path) -> None:
+    """By whichever header it says so; before that is there, it is told that the view is behind, and nothing older."""
+    async with behind(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="anna"))
+        key = {"Authorization": f"Bearer {ANNA}", "Prefer": "wait=0.05"}
+        for after, last in (("4", "5"), ("5", "4")):
+            async with listening(service, "/orders/anna-1", Storied_After=after, Last_Event_Id=last, **key) as one:
+                told = await one.next()
+                assert (told.event, told.data["status"]) == ("status", "behind")
