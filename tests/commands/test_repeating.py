@@ -12,6 +12,7 @@ import pytest
 
 from storied import App, AppendIdReused, Command, Entity, Event, Id, InvalidInput, Rejected, StoreUnavailable, on
 from storied.commands.execute import Executor, Request
+from storied.errors import StoreClosed
 from storied.store.port import EventStore
 from tests.commands.bank import Account, Deposit, Open, Tip, bank
 from tests.commands.racing import executor
@@ -38,6 +39,7 @@ class Watched:
 
     def __init__(self, store: EventStore) -> None:
         self.store, self.asked, self.full = store, Counter[str](), False
+        self.forgets = False
 
     def __getattr__(self, verb: str) -> Any:
         return getattr(self.store, verb)
@@ -62,6 +64,8 @@ class Watched:
     async def receipt(self, *given: Any, **named: Any) -> Any:
         """Counts."""
         self.asked["receipt"] += 1
+        if self.forgets:
+            raise StoreClosed
         return await self.store.receipt(*given, **named)
 
 
@@ -145,7 +149,15 @@ async def test_a_rejected_command_may_be_tried_again_under_its_id(url: str) -> N
         assert (await shop.execute(Deposit(account="a", amount=5), command_id="c-1")).count == 1
 
 
-@pytest.mark.parametrize("other", [Deposit(account="a", amount=6), Deposit(account="b", amount=5), Tip(account="a")])
+@pytest.mark.parametrize(
+    "other",
+    [
+        Deposit(account="a", amount=6),
+        Deposit(account="b", amount=5),
+        Tip(account="a"),
+        Tip(account="a", amount=5),  # which says the same, under another name
+    ],
+)
 async def test_another_command_under_the_id_is_an_error(url: str, other: Command) -> None:
     """Neither other content nor another kind of command passes for a repeat, and nothing is stored."""
     async with bank.open(url) as shop:
@@ -235,6 +247,15 @@ async def test_a_repeat_is_answered_while_nothing_can_be_stored(url: str, known_
             await commands.execute(Deposit(account="a", amount=6), request)
         with pytest.raises(StoreUnavailable):
             await commands.execute(Deposit(account="a", amount=5), Request(command_id="c-2"))
+
+
+async def test_why_nothing_could_be_stored_is_told_where_nobody_can_tell_a_repeat(url: str) -> None:
+    """The failure of the question comes after that of the append, and says less."""
+    async with bank.open(url) as shop:
+        watched, commands = _asking(shop.store)
+        watched.full = watched.forgets = True
+        with pytest.raises(StoreUnavailable, match="the disk is full"):
+            await commands.execute(Deposit(account="a", amount=5), Request(command_id="c-1"))
 
 
 async def test_a_repeat_is_answered_although_its_provider_fails_now(url: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from storied import App
+from storied import App, Reader
 from storied.domain.access import Access
 from storied.services.access.identity import ApiKeys, new_key
 from storied.services.queries import QueryService, query_service
@@ -48,6 +48,27 @@ async def test_each_answer_has_an_id_of_its_own() -> None:
     async with serving() as service:
         answers = [await get(service, "/books/emma") for _ in range(3)]
     assert len({answer.headers["x-request-id"] for answer in answers}) == 3
+
+
+async def test_a_client_keeps_the_id_that_it_gave() -> None:
+    """By which it finds its request again."""
+    async with serving() as service:
+        for name in ("mine", "mine-too"):
+            assert (await get(service, "/books/emma", X_Request_Id=name)).headers["x-request-id"] == name
+
+
+async def test_a_path_written_out_is_no_key() -> None:
+    """Though there is a document which is called like that."""
+    app = App("pond")
+    app.view("GET /books/{book}")(BookPage)
+
+    @app.query("GET /books/walden")
+    async def pond(views: Reader) -> str:
+        return "a pond"
+
+    async with serving(app) as service:
+        assert (await get(service, "/books/walden")).json == "a pond"
+        assert (await get(service, "/books/emma")).json["book"] == "emma"
 
 
 async def test_a_closed_service_answers_nothing() -> None:

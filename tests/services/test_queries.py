@@ -204,6 +204,19 @@ async def test_a_list_holds_the_stored_bytes(url: str) -> None:
         assert (await get(service, "/authors/homer/books")).body == b"[]"
 
 
+async def test_a_page_behind_which_there_is_more_now_is_another(url: str) -> None:
+    """Who has the same documents without a link is sent them again, with it."""
+    async with stocked(url) as (opened, service):
+        target = "/books?author=nobody&limit=1"
+        alone = await get(service, target)
+        assert "link" not in alone.headers
+        await opened.wait(BookPage, (await opened.record(Bought(book="z", author="nobody", price=Decimal(1)))).position)
+        answer = await get(service, target, If_None_Match=alone.headers["etag"])
+        assert (answer.status, answer.body) == (200, alone.body)
+        assert (await get(service, target, If_None_Match=answer.headers["etag"])).status == 304
+        assert "cursor=" in answer.headers["link"]
+
+
 async def test_pages_are_linked(url: str) -> None:
     """Following the links gives every document once, in order."""
     async with stocked(url) as (_, service):
@@ -631,8 +644,9 @@ async def test_a_cookie_of_another_log_is_passed_over(tmp_path: Path, log_is_the
 async def test_what_is_no_position_is_refused(value: str) -> None:
     """As a header; a cookie that says nothing is passed over."""
     async with stocked("memory://") as (opened, service):
-        answer = await get(service, "/books/emma", storied_after=value)
-        assert (answer.status, answer.json["code"]) == (400, "bad-header")
+        for target in ("/books/emma", "/books/emma?at=1"):  # also where it does not matter
+            answer = await get(service, target, storied_after=value)
+            assert (answer.status, answer.json["code"]) == (400, "bad-header")
         cookie = f"{cookie_of(opened.store.identity)}={value}"
         assert (await get(service, "/books/emma", cookie=cookie)).status == 200
 

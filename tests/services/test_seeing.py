@@ -72,7 +72,8 @@ AUDITOR, AUDITOR_KEY = new_key("otto", ["auditor"])
 def make_app() -> App:
     """Customers see their own, clerks see everything, and notices are for everybody."""
     app = App("orders")
-    app.view("GET /orders/{order}", "GET /orders", "GET /customers/{customer}/orders")(Order)
+    below = "GET /customers/{customer}/orders"
+    app.view("GET /orders/{order}", "GET /orders", below, f"{below}/{{order}}")(Order)
     app.view("GET /profiles/{customer}", "GET /profiles")(Profile)
     app.view("GET /notices/{order}")(Notice)
 
@@ -122,6 +123,25 @@ async def test_a_document_of_another_is_as_one_that_is_not_there(tmp_path: Path,
         assert forbidden.status == 404
         told = [{k: v for k, v in answer.json.items() if k != "request_id"} for answer in (forbidden, absent)]
         assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("door", ["", "?at=4", "/history", "stream"])
+async def test_a_path_shows_nobody_more_than_they_see(tmp_path: Path, door: str) -> None:
+    """What it says beside the key is held against the document and against the rules, and widens neither."""
+    async with serving(tmp_path) as (_, service):
+
+        async def status(customer: str, order: str, key: str) -> int:
+            accept = {"accept": "text/event-stream"} if door == "stream" else {}
+            target = f"/customers/{customer}/orders/{order}{'' if accept else door}"
+            return (await get(service, target, key, **accept)).status
+
+        if door != "stream":
+            assert await status("anna", "anna-1", ANNA) == 200
+            assert await status("ben", "ben-1", CLERK) == 200
+        for customer, order in (("ben", "ben-1"), ("anna", "ben-1"), ("ben", "anna-1")):
+            assert await status(customer, order, ANNA) == 404
+        for customer, order in (("anna", "ben-1"), ("ben", "anna-1")):
+            assert await status(customer, order, CLERK) == 404
 
 
 async def test_a_tag_does_not_tell_of_what_is_not_seen(tmp_path: Path) -> None:
@@ -281,6 +301,24 @@ async def test_a_list_tells_of_no_document_of_another_that_it_is_held_back(tmp_p
             assert (answer.status, answer.headers.get("storied-parked")) == (200, told)
 
 
+@pytest.mark.parametrize(("door", "headers"), [("?at=5", {}), ("", {"storied_after": "5"})])
+async def test_nobody_is_told_that_a_document_of_another_is_held_back(
+    tmp_path: Path, door: str, headers: dict[str, str]
+) -> None:
+    """To them it is not there, whatever it stopped at."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="nobody"))
+        for key in (ANNA, CLERK):
+            held = await get(service, f"/orders/anna-1{door}", key, **headers)
+            assert (held.status, held.json["code"]) == (503, "key-parked")
+        answers = [await get(service, f"/orders/{order}{door}", BEN, **headers) for order in ("anna-1", "none-1")]
+        assert [answer.status for answer in answers] == [404, 404]
+        told = [{k: v for k, v in answer.json.items() if k != "request_id"} for answer in answers]
+        assert told[0] == told[1]
+        positions = [answer.headers.get("storied-position") for answer in answers]
+        assert positions[0] == positions[1]
+
+
 async def test_a_history_ends_where_it_cannot_be_told_whose_it_is(tmp_path: Path) -> None:
     """An event that the view cannot take may have given the document to another, with all that follows."""
     async with serving(tmp_path) as (opened, service):
@@ -374,3 +412,14 @@ async def test_a_rule_that_compares_what_cannot_be_is_the_servers_mistake(tmp_pa
             answer = await get(service, door, ANNA)
     assert (answer.status, answer.json["code"]) == (500, "internal")
     assert "much" not in answer.body.decode()
+
+
+async def test_a_stream_begins_with_the_latest_that_its_client_has_seen(tmp_path: Path) -> None:
+    """By whichever header it says so; before that is there, it is told that the view is behind, and nothing older."""
+    async with behind(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="anna"))
+        key = {"Authorization": f"Bearer {ANNA}", "Prefer": "wait=0.05"}
+        for after, last in (("4", "5"), ("5", "4")):
+            async with listening(service, "/orders/anna-1", Storied_After=after, Last_Event_Id=last, **key) as one:
+                told = await one.next()
+                assert (told.event, told.data["status"]) == ("status", "behind")

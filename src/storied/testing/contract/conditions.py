@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from storied.errors import Conflict
 from storied.store.port import EventStore
-from storied.store.query import AppendCondition, Query
+from storied.store.query import AppendCondition, Query, QueryItem
+from storied.store.records import Receipt
 from storied.testing.contract.opening import OpensStores
 from storied.testing.contract.specimens import event, events, unless
 
@@ -174,6 +176,48 @@ class ConditionFacts(OpensStores):
             with pytest.raises(Conflict) as caught:
                 await store.append([event()], condition=AppendCondition(query, after=1))
             assert caught.value.position == 2
+
+    async def test_the_first_event_in_between_is_first_over_hundreds_of_items(self, tmp_path: Path) -> None:
+        """However an engine splits so many."""
+        async with self.open_store(tmp_path) as store:
+            await store.append([event("T999", "account:a"), event("T0", "account:a"), event("T500", "account:a")])
+            query = Query(tuple(QueryItem((f"T{number}",), ("account:a",)) for number in range(1000)))
+            with pytest.raises(Conflict) as caught:
+                await store.append([event()], condition=AppendCondition(query))
+            assert (caught.value.position, caught.value.type) == (1, "T999")
+
+    async def test_the_first_event_in_between_is_first_of_all_events(self, tmp_path: Path) -> None:
+        """Where the query is for every event, the next one behind `after`."""
+        async with self.open_store(tmp_path) as store:
+            await store.append(events(4))
+            with pytest.raises(Conflict) as caught:
+                await store.append([event()], condition=AppendCondition(Query(), after=1))
+            assert caught.value.position == 2
+
+    async def test_one_of_several_items_is_enough_among_appends_at_the_same_time(self, tmp_path: Path) -> None:
+        """What was asked for a moment before counts as what is stored."""
+        async with self.open_store(tmp_path) as store:
+            for number in range(5):
+                mine, other = f"mine:{number}", f"other:{number}"
+                query = Query.of(tags=[mine]) | Query.of(tags=[other])
+                stored, refused = await asyncio.gather(
+                    store.append([event("Opened", other)]),
+                    store.append([event("Opened", mine)], condition=AppendCondition(query)),
+                    return_exceptions=True,
+                )
+                assert isinstance(stored, Receipt)
+                assert isinstance(refused, Conflict)
+                assert refused.position == stored.position
+
+    async def test_appends_at_the_same_time_keep_to_what_is_beyond_after(self, tmp_path: Path) -> None:
+        """A condition that begins behind them all is refused by none of them."""
+        async with self.open_store(tmp_path) as store:
+            receipts = await asyncio.gather(
+                store.append([event("Opened", "account:a")]),
+                store.append([event("Paid", "account:a")], condition=unless(tags=["account:a"], after=1)),
+                store.append([event("Paid", "account:a")], condition=unless(tags=["account:a"], after=9)),
+            )
+            assert [receipt.position for receipt in receipts] == [1, 2, 3]
 
     async def test_a_conflict_is_over_once_it_is_decided_again(self, tmp_path: Path) -> None:
         """With `after` at what was read meanwhile, the same condition holds."""
