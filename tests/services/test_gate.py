@@ -94,6 +94,15 @@ async def test_a_credential_that_does_not_hold_lets_nobody_in(key: str) -> None:
         assert (await send(service, "/shouts", key)).status == 401
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("target", ["/notes", "/livez", "/nowhere"])
+async def test_a_foreign_host_gets_nothing_by_any_method(method: str, target: str) -> None:
+    """Whatever it asks for, and whether that is there or not."""
+    async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
+        answer = await ask(service, method, target, headers={"Host": "evil.example", "X-Api-Key": ANNA})
+        assert (answer.status, answer.json["code"]) == (421, "bad-host")
+
+
 async def test_a_role_is_needed_and_the_single_case_is_looked_at() -> None:
     """Who lacks the role learns nothing about their mistakes; who has it may still not speak for others."""
     async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
