@@ -160,6 +160,38 @@ async def test_metrics_are_for_this_machine_and_for_operators() -> None:
         assert (await ask(service, "GET", "/metrics", client=None)).status == 401
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"])
+async def test_who_is_passed_on_is_not_this_machine(header: str) -> None:
+    """By whichever header a proxy says so."""
+    async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
+        headers = {header: "for=192.0.2.7"}
+        assert (await ask(service, "GET", "/metrics", headers=headers)).status == 401
+        assert (await ask(service, "GET", "/readyz", headers=headers)).json == {"status": "ready"}
+        assert (await ask(service, "GET", "/openapi.json", headers=headers)).status == 401
+
+
+async def test_without_rules_and_verifier_only_this_machine_operates() -> None:
+    """Where everybody may do everything, not everybody may see how the services are doing."""
+    async with command_service(make_app(rules=False), "memory://") as service:
+        away: dict[str, Any] = {"client": ("192.0.2.7", 4711)}
+        assert (await ask(service, "GET", "/metrics")).status == 200
+        assert (await ask(service, "GET", "/metrics", **away)).status == 401
+        assert (await ask(service, "GET", "/readyz", **away)).json == {"status": "ready"}
+
+
+async def test_who_is_not_known_is_counted_by_address() -> None:
+    """Another connection from there is no other client."""
+    settings = Settings(rate=0.001, burst=2)
+    async with command_service(make_app(rules=False), "memory://", settings=settings) as service:
+        assert [await _noted(service, "192.0.2.7", port) for port in (1, 2, 3)] == [200, 200, 429]
+        assert await _noted(service, "192.0.2.8", 1) == 200
+
+
+async def _noted(service: CommandService, host: str, port: int) -> int:
+    headers = {"Content-Type": "application/json"}
+    return (await ask(service, "POST", "/notes", b'{"note": "n"}', headers, client=(host, port))).status
+
+
 async def test_health_is_for_everybody_and_its_reasons_for_operators() -> None:
     """A balancer needs no key; how the views are called is nobody's business."""
     async with command_service(make_app(), "memory://", settings=SETTINGS) as service:

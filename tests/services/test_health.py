@@ -58,6 +58,13 @@ def test_one_live_worker_is_enough() -> None:
     assert health(superseded).state == "dead"
 
 
+def test_what_is_told_of_a_view_is_the_sign_of_who_keeps_it_up_to_date() -> None:
+    """And not that of a worker which has given up since, and sees events wait that are applied by another."""
+    failed = changed(worker="w-2", life="failed", beaten_us=int(NOW * 1e6), head=9, lag_us=10**9)
+    found = health(failed, BEAT)
+    assert (found.lag_seconds, found.beat_seconds) == (0.0, 1.0)
+
+
 def test_a_failed_view_is_not_ready() -> None:
     """Its worker lives and says so."""
     edition = msgspec.structs.replace(EDITION, error="the handler raised")
