@@ -289,6 +289,7 @@ async def test_draining_ends_open_streams(*, closes: bool) -> None:
             service.drain()
         async with asyncio.timeout(20):
             await serving
+        assert wire.chunks.get_nowait() == b""  # which ends it for the client
     assert (wire.sent.status, wire.sent.body) == (200, b"tick")
 
 
