@@ -95,6 +95,15 @@ async def test_a_credential_that_does_not_hold_lets_nobody_in(key: str) -> None:
         assert (await send(service, "/shouts", key)).status == 401
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("target", ["/notes", "/livez", "/nowhere"])
+async def test_a_foreign_host_gets_nothing_by_any_method(method: str, target: str) -> None:
+    """Whatever it asks for, and whether that is there or not."""
+    async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
+        answer = await ask(service, method, target, headers={"Host": "evil.example", "X-Api-Key": ANNA})
+        assert (answer.status, answer.json["code"]) == (421, "bad-host")
+
+
 async def test_a_role_is_needed_and_the_single_case_is_looked_at() -> None:
     """Who lacks the role learns nothing about their mistakes; who has it may still not speak for others."""
     async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
@@ -162,6 +171,38 @@ async def test_metrics_are_for_this_machine_where_nobody_is_asked_or_it_is_so_se
             assert (await ask(service, "GET", "/metrics", headers={name: value})).status == 401
         for client in (("192.0.2.7", 4711), None):
             assert (await ask(service, "GET", "/metrics", client=client)).status == 401
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"])
+async def test_who_is_passed_on_is_not_this_machine(header: str) -> None:
+    """By whichever header a proxy says so."""
+    async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
+        headers = {header: "for=192.0.2.7"}
+        assert (await ask(service, "GET", "/metrics", headers=headers)).status == 401
+        assert (await ask(service, "GET", "/readyz", headers=headers)).json == {"status": "ready"}
+        assert (await ask(service, "GET", "/openapi.json", headers=headers)).status == 401
+
+
+async def test_without_rules_and_verifier_only_this_machine_operates() -> None:
+    """Where everybody may do everything, not everybody may see how the services are doing."""
+    async with command_service(make_app(rules=False), "memory://") as service:
+        away: dict[str, Any] = {"client": ("192.0.2.7", 4711)}
+        assert (await ask(service, "GET", "/metrics")).status == 200
+        assert (await ask(service, "GET", "/metrics", **away)).status == 401
+        assert (await ask(service, "GET", "/readyz", **away)).json == {"status": "ready"}
+
+
+async def test_who_is_not_known_is_counted_by_address() -> None:
+    """Another connection from there is no other client."""
+    settings = Settings(rate=0.001, burst=2)
+    async with command_service(make_app(rules=False), "memory://", settings=settings) as service:
+        assert [await _noted(service, "192.0.2.7", port) for port in (1, 2, 3)] == [200, 200, 429]
+        assert await _noted(service, "192.0.2.8", 1) == 200
+
+
+async def _noted(service: CommandService, host: str, port: int) -> int:
+    headers = {"Content-Type": "application/json"}
+    return (await ask(service, "POST", "/notes", b'{"note": "n"}', headers, client=(host, port))).status
 
 
 async def test_health_is_for_everybody_and_its_reasons_for_operators() -> None:

@@ -252,6 +252,7 @@ async def test_what_is_late_is_cancelled_once() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asyncio.Event().wait()
     assert deadlines.end(task) is True
+    assert task.cancelling() == 0  # nothing that it does from here on takes itself for cancelled
     assert deadlines.end(task) is False
     await asyncio.sleep(0)
 

@@ -1,15 +1,19 @@
 """Readiness: a dead projection is told from an idle one, by what stands beside the documents alone."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from storied import App
+from storied.services.commands import command_service
 from storied.services.gate import Gate
-from storied.services.health import Health, Readiness, ViewHealth, view_health
+from storied.services.health import Health, Readied, Readiness, ViewHealth, view_health
+from storied.services.joining import Joined
 from storied.services.settings import Settings
 from storied.services.web.http import Request
 from storied.store.documents import Checkpoint, Edition, Heartbeat, Table
-from tests.services.asgi import Wire, scope_of
+from tests.services.asgi import Wire, ask, scope_of
 
 NOW = 1_000_000.0
 EDITION = Edition(Table("Page"), live=True, checkpoint=Checkpoint(7), parked=0, error=None, updated_us=0)
@@ -56,6 +60,19 @@ def test_one_live_worker_is_enough() -> None:
     superseded = changed(worker="w-3", life="superseded", beaten_us=int(NOW * 1e6))
     assert health(superseded, BEAT).state == "running"
     assert health(superseded).state == "dead"
+
+
+def test_what_is_told_of_a_view_is_the_sign_of_who_keeps_it_up_to_date() -> None:
+    """And not that of a worker which has given up since, and sees events wait that are applied by another."""
+    failed = changed(worker="w-2", life="failed", beaten_us=int(NOW * 1e6), head=9, lag_us=10**9)
+    found = health(failed, BEAT)
+    assert (found.lag_seconds, found.beat_seconds) == (0.0, 1.0)
+
+
+def test_the_last_sign_of_several_workers_counts() -> None:
+    """Whichever of them gave it."""
+    earlier = changed(worker="w-0", beaten_us=int((NOW - 5) * 1e6))
+    assert health(earlier, BEAT).beat_seconds == health(BEAT, earlier).beat_seconds == 1.0
 
 
 def test_a_failed_view_is_not_ready() -> None:
@@ -108,6 +125,46 @@ def test_a_dead_view_is_later_every_second(sign: Heartbeat) -> None:
     waited = sign.lag_us / 1e6
     assert lags[0] == (9 + waited if waited else 0.0)
     assert lags[1:] == [age + waited for age in (11, 60, 3600)]
+
+
+@pytest.mark.parametrize(
+    ("state", "alive"), [("running", 1), ("building", 1), ("parked", 1), ("failed", 0), ("dead", 0), ("absent", 0)]
+)
+async def test_the_metrics_say_which_views_are_kept_up_to_date(state: str, alive: int) -> None:
+    """Also one of which some documents are held back."""
+
+    async def readied() -> Readiness:
+        return Readiness(True, views=[ViewHealth("Page", state, True, 7, 0.0, 1.0)])
+
+    request = Request(scope_of("GET", "/metrics"), Wire().receive)
+    text = (await Health(Gate(App("pages"), Settings()), readied).metrics(request)).body.decode()
+    assert f'storied_view_alive{{view="Page"}} {alive}' in text
+
+
+@pytest.mark.parametrize("ready", [(True, True), (True, False), (False, True)])
+async def test_several_sides_are_ready_when_all_are(ready: tuple[bool, bool]) -> None:
+    """And tell why one is not, and how far the log is that one of them has."""
+    heads = iter((None, 7))
+
+    def side(is_ready: bool) -> Readied:
+        async def readied() -> Readiness:
+            return Readiness(is_ready, [] if is_ready else ["It is not."], head=next(heads))
+
+        return readied
+
+    joined = Joined([], [side(one) for one in ready], Gate(App("pages"), Settings()))
+    found = await joined.readied()
+    assert (found.ready, found.reasons, found.head) == (all(ready), [] if all(ready) else ["It is not."], 7)
+
+
+async def test_a_store_that_cannot_be_opened_is_told_and_measured(tmp_path: Path) -> None:
+    """A service that cannot open it is not ready, and its metrics are there all the same."""
+    service = command_service(App("pages"), f"sqlite:///{tmp_path}/no/folder/app.db")
+    answer = await ask(service, "GET", "/readyz")
+    assert (answer.status, answer.json["status"], len(answer.json["reasons"])) == (503, "not ready", 1)
+    metrics = await ask(service, "GET", "/metrics")
+    assert (metrics.status, b"storied_ready 0" in metrics.body) == (200, True)
+    await service.aclose()
 
 
 @pytest.mark.parametrize("beat_seconds", [None, 60.0])

@@ -113,6 +113,12 @@ async def test_a_body_over_the_limit_is_refused(headers: dict[str, str]) -> None
     assert refused.value.code == "too-large"
 
 
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "5"}])
+async def test_a_body_of_just_the_limit_is_taken(headers: dict[str, str]) -> None:
+    """The limit is what it may have."""
+    assert await request_of("POST", "/", b"abc", b"de", headers=headers, body_limit=5).body() == b"abcde"
+
+
 async def test_a_body_that_never_ends_is_given_up() -> None:
     """A slow client holds nothing for ever."""
     request = Request(scope_of("POST", "/"), Wire().receive, body_deadlines=Deadlines(0.01))

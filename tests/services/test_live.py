@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -14,6 +15,8 @@ import apsw
 import msgspec
 import pytest
 
+from storied import Principal
+from storied.domain.access import CredentialHeaders
 from storied.services.access.identity import ApiKeys, new_key
 from storied.services.queries import QueryService, query_service
 from storied.services.querying import live
@@ -270,6 +273,26 @@ async def test_no_change_is_missed_by_one_who_comes_and_goes(tmp_path: Path) -> 
             assert seen == sorted(seen)
             assert seen[-1] == head
             assert len(set(seen)) > 10
+
+
+class Briefly:
+    """A verifier whose credentials hold for another moment."""
+
+    async def verify(self, headers: CredentialHeaders) -> Principal | None:
+        """Anna."""
+        return Principal("anna", frozenset(), {"exp": time.time() + 0.2})
+
+
+@pytest.mark.parametrize(
+    "ending", [Settings(stream_seconds=0.2), Settings(verifier=Briefly())], ids=["by the settings", "by its credential"]
+)
+async def test_a_stream_ends_when_its_time_is_over(ending: Settings) -> None:
+    """In good order, so that its client asks again, and is looked at again."""
+    async with stocked("memory://") as (opened, _), query_service(library, opened, settings=ending) as service:
+        wire = Wire(b"")
+        async with asyncio.timeout(20):
+            await service(scope_of("GET", "/books/walden", {"Accept": "text/event-stream"}), wire.receive, wire.send)
+        assert (wire.sent.status, b"event: document" in wire.sent.body) == (200, True)
 
 
 async def test_only_so_many_streams_are_open(url: str) -> None:

@@ -197,6 +197,50 @@ async def test_a_stream_tells_what_is_seen_and_no_more(tmp_path: Path) -> None:
             assert (await several.next()).data["order"] == "ben-2"
 
 
+async def test_a_rule_may_name_the_key_and_more(tmp_path: Path) -> None:
+    """The one document is listed where it meets all of the rule, and all that is asked for."""
+
+    class Sum(View, indexes=["total", "open"]):
+        customer: Id
+        total: int = 0
+        open: bool = True
+
+        @on(key="customer")
+        def placed(self, event: Placed) -> None:
+            self.total += event.total
+            self.open = event.total < 9
+
+    app, url = App("sums"), f"sqlite:///{tmp_path}/app.db"
+    app.view("GET /sums")(Sum)
+    app.allow(Sum, to="customer", where=lambda principal: {"customer": principal.id, "open": True})
+    app.verifier = ApiKeys([ANNA_KEY, BEN_KEY])
+    async with app.open(url) as opened:
+        placed = [Placed(order="o-1", customer="anna", total=5), Placed(order="o-2", customer="ben", total=9)]
+        await opened.wait(Sum, (await opened.record(*placed)).position)
+        async with query_service(app, url) as service:
+            for target, key, listed in (
+                ("/sums", ANNA, ["anna"]),
+                ("/sums?total=5", ANNA, ["anna"]),
+                ("/sums?total=6", ANNA, []),
+                ("/sums", BEN, []),
+                ("/sums?total=9", BEN, []),
+            ):
+                assert [one["customer"] for one in (await get(service, target, key)).json] == listed, (target, listed)
+
+
+async def test_a_stream_tells_of_no_document_of_another_that_it_is_held_back(tmp_path: Path) -> None:
+    """Who comes back to one that is another's now is told that it is gone, and no more."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="nobody"))
+        for key, event in ((ANNA, "document"), (BEN, "gone")):
+            headers = {"Authorization": f"Bearer {key}", "Last-Event-Id": "1"}
+            async with listening(service, "/orders/anna-1", **headers) as one:
+                assert (await one.next()).event == event
+                if event == "document":
+                    assert (await one.next()).data["status"] == "parked"
+                assert (b"parked" in one.wire.sent.body) == (event == "document")
+
+
 async def test_who_does_not_say_who_they_are_sees_what_everybody_may(tmp_path: Path) -> None:
     """And is asked for a credential for the rest."""
     async with serving(tmp_path) as (_, service):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import pairwise
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from storied import Rejected
-from storied.errors import StoreClosed, StoreUnavailable
+from storied.errors import RequestRefused, StoreClosed, StoreUnavailable
 from storied.services.service import Opening, Pipeline, Service
 from storied.services.settings import Settings
 from storied.services.web.http import Answer, Message, Request, Response, Stream
@@ -189,6 +191,22 @@ async def test_a_failing_endpoint_tells_nothing_of_its_insides() -> None:
     assert pipeline.ends == [("/thing", 500, "RuntimeError")]
 
 
+async def test_a_failure_is_logged_with_a_trace_and_a_refusal_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    """By the id that its client was told."""
+    errors: list[Exception] = [ZeroDivisionError("oops"), RequestRefused("not-found", "no."), Rejected("no")]
+
+    async def failing(request: Request) -> Answer:
+        raise errors.pop(0)
+
+    async with service_of(failing, Store().open) as service:
+        answers = [await ask(service, "GET", "/thing") for _ in range(3)]
+        answers.append(await ask(service, "BREW", "/thing"))
+    assert [answer.status for answer in answers] == [500, 404, 422, 501]
+    [record] = caplog.records
+    assert answers[0].json["request_id"] in record.getMessage()
+    assert record.exc_info is not None
+
+
 async def test_a_rejection_tells_its_code_and_its_data() -> None:
     """They are the application's own words to its clients."""
 
@@ -250,8 +268,9 @@ async def test_each_step_of_the_pipeline_may_refuse() -> None:
         assert (await ask(service, "GET", "/thing", headers={"Host": "a"})).json["code"] == "nobody"
 
 
-async def test_draining_ends_open_streams() -> None:
-    """So that a server that stops does not wait for them."""
+@pytest.mark.parametrize("closes", [False, True])
+async def test_draining_ends_open_streams(*, closes: bool) -> None:
+    """So that a server that stops does not wait for them; and so does closing."""
 
     async def streaming(request: Request) -> Answer:
         async def chunks() -> AsyncGenerator[bytes, None]:
@@ -264,8 +283,13 @@ async def test_draining_ends_open_streams() -> None:
         wire = Wire(b"")
         serving = asyncio.create_task(service(scope_of("GET", "/thing"), wire.receive, wire.send))
         assert await wire.chunks.get() == b"tick"
-        service.drain()
-        await serving
+        if closes:
+            await service.aclose()
+        else:
+            service.drain()
+        async with asyncio.timeout(20):
+            await serving
+        assert wire.chunks.get_nowait() == b""  # which ends it for the client
     assert (wire.sent.status, wire.sent.body) == (200, b"tick")
 
 
@@ -308,6 +332,19 @@ async def test_a_cancelled_request_is_finished_too() -> None:
     assert (wire.sent.status, wire.sent.json["code"]) == (503, "deadline")
 
 
+async def test_a_client_that_has_gone_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is to blame that it did not wait for its answer."""
+
+    async def send(message: Message) -> None:
+        raise OSError("the client has gone")
+
+    pipeline = Heard()
+    async with service_of(hello, Store().open, pipeline=pipeline) as service:
+        await service(scope_of("GET", "/thing"), Wire(b"").receive, send)
+    assert pipeline.ends == [("/thing", 200, None)]
+    assert not caplog.records
+
+
 async def test_a_websocket_is_turned_away() -> None:
     """There is none here."""
     sent: list[Message] = []
@@ -325,11 +362,13 @@ async def test_a_websocket_is_turned_away() -> None:
 async def test_what_is_of_no_more_use_is_closed_and_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, whoever asks for it; what was opened a moment ago is given time."""
     opened, closed = 0, 0
+    times: list[float] = []
 
     @asynccontextmanager
     async def open_one() -> AsyncIterator[int]:
         nonlocal opened, closed
         opened += 1
+        times.append(monotonic())
         own = opened
         yield own
         closed += 1
@@ -351,6 +390,7 @@ async def test_what_is_of_no_more_use_is_closed_and_opened_anew(monkeypatch: pyt
     await opening.aclose()
     assert (opened, closed) == (3, 3)
     assert not opening.renew(3)
+    assert all(later - earlier > 0.045 for earlier, later in pairwise(times))
 
 
 async def test_what_cannot_be_opened_anew_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
