@@ -14,6 +14,7 @@ from storied import OpenApp
 from storied.services.queries import QueryService, query_service
 from storied.store.query import Query
 from storied.store.reading import Page, Span
+from tests.services import library as books
 from tests.services.asgi import ask
 from tests.services.library import Bought, Lent, Returned, Sold, Stained, library
 
@@ -69,6 +70,18 @@ async def test_walking_a_history_reads_it_once(
     assert sum(given) <= folds * 1000 + 4 * pages
 
 
+async def test_walking_on_behind_an_event_that_fails_reads_little_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That event again on each page, for it may be taken by now."""
+    async with lent_often(f"sqlite:///{tmp_path}/app.db", 2) as (opened, service):
+        await opened.record(Stained(book="emma"), *(Returned(book="emma") for _ in range(500)))
+        given = counted(opened, monkeypatch)
+        entries, pages = await walked(service, PLAIN, "limit=20")
+    assert (len(entries), pages) == (503, 26)
+    assert sum(given) <= 503 + 5 * pages
+
+
 async def test_a_walk_goes_on_while_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has come since is read, and nothing else again."""
     async with lent_often(f"sqlite:///{tmp_path}/app.db", 300) as (opened, service):
@@ -98,6 +111,23 @@ async def test_a_page_is_the_same_wherever_one_comes_from(path: str) -> None:
         assert (await ask(service, "GET", f"{path}?cursor=7&limit=3&at=9")).json == whole[6:8]
         assert (await ask(service, "GET", f"{PLAIN}?cursor=99")).json == []
         assert (await ask(service, "GET", "/books/nobody/history?cursor=99")).status == 404
+
+
+@pytest.mark.parametrize("path", [PLAIN, NARROWED])
+async def test_what_is_mended_is_told_on_every_page(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on those behind the event that failed, when a page with it was told before."""
+    async with lent_often("memory://", 3) as (opened, service):
+        await opened.record(Stained(book="emma"), *(Returned(book="emma") for _ in range(6)))
+        before, _ = await walked(service, path, "limit=3")
+        assert [bool(entry.get("error")) for entry in before] == [False] * 3 + [True] + [False] * 6
+        assert not any(entry["changes"] for entry in before[3:])
+        monkeypatch.setattr(books, "broken", False)
+        for cursor in (5, 8):
+            mended = (await ask(service, "GET", f"{path}?limit=20&cursor={cursor}")).json
+            assert [len(entry["changes"]) for entry in mended[-3:]] == [1, 1, 1]
+        assert (await ask(service, "GET", f"{path}?cursor=8")).json[-1]["changes"] == [
+            {"path": "/notes/6", "after": "returned"}
+        ]
 
 
 async def test_what_is_gone_in_the_end_is_not_seen_by_its_fields(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import msgspec
 
@@ -23,15 +24,15 @@ CHUNK = 256
 class Trace(msgspec.Struct, frozen=True):
     """One event of the trail: the document's JSON before and after it (None where there was none).
 
-    `error` says why the event could not be applied; the document then stays as it was, to the end of the trail, and is
-    `held` from there on.
+    `error` says why the event could not be applied; the document then stays as it was, to the end of the trail, and
+    from there on `held` is the position of that event.
     """
 
     record: Recorded
     before: str | None
     after: str | None
     error: str | None = None
-    held: bool = False
+    held: int | None = None
 
     def milestone(self) -> Milestone:
         """Where the trail may be gone on from, behind this event."""
@@ -72,7 +73,7 @@ async def trail(
     """
     by_tag = query is not projector.query
     stored = {} if start.document is None else {key: start.document}
-    held = {key} if start.held else set()
+    held = start.held
     async for page in store.read(query, after=start.position, until=moment.position).pages(size):
         for record in moment.keeps(page.events):
             before, error = stored.get(key), None
@@ -80,15 +81,26 @@ async def trail(
                 steps = projector.plan([record])
             except ViewFailed as failure:
                 steps, error = [], str(failure)
-                held.add(key)
+                held = held or record.position
             steps = [msgspec.structs.replace(step, keys=(key,)) for step in steps if key in step.keys]
             if not steps and not by_tag:
                 continue
-            applied = apply_steps(projector, steps, stored, held)
+            applied = apply_steps(projector, steps, stored, () if held is None else (key,))
             for change in applied.changes:
                 stored = {} if change.document is None else {key: change.document}
             for parked in applied.parked:
-                held.add(key)
-                error = parked.error
-            yield Trace(record, before, stored.get(key), error, key in held)
+                held, error = parked.position, parked.error
+            yield Trace(record, before, stored.get(key), error, held)
         await asyncio.sleep(0)
+
+
+async def still_holds(store: EventStore, projector: Projector, key: str, query: Query, milestone: Milestone) -> bool:
+    """Whether the event at which the document stopped cannot be applied now either.
+
+    What a handler rests on may have been mended meanwhile, and parked documents have been retried then.
+    """
+    if milestone.held is None:
+        return False
+    before = Milestone(milestone.held - 1, document=milestone.document)
+    async with aclosing(trail(store, projector, key, query, Moment(milestone.held), start=before, size=1)) as traces:
+        return any([trace.held is not None async for trace in traces])

@@ -16,10 +16,11 @@ import msgspec
 from storied.projections.asking import meets
 from storied.projections.milestones import START, Milestone, Milestones, Way
 from storied.projections.projector import Projector
-from storied.projections.trailing import CHUNK, Trace, trail, trail_query
+from storied.projections.trailing import CHUNK, Trace, still_holds, trail, trail_query
 from storied.services.querying.differing import Difference, differences
 from storied.store.moments import Moment
 from storied.store.port import EventStore
+from storied.store.query import Query
 
 
 class Entry(msgspec.Struct, omit_defaults=True):
@@ -76,11 +77,11 @@ class Histories:
         if query is None:
             return page
         way = Way(store.identity, projector.name, key, moment.occurred)
-        start = reached = end = await self._milestones.last(store, way, min(beyond, moment.position))
+        start = reached = end = await self._last(store, way, query, min(beyond, moment.position))
         size = min(CHUNK, limit + 1) if start.position == beyond else CHUNK
         async with aclosing(trail(store, projector, key, query, moment, start=start, size=size)) as traces:
             async for trace in traces:
-                if visible.at_each and trace.held:
+                if visible.at_each and trace.held is not None:
                     break  # whose the document is from here on cannot be told
                 reached, shown = trace.milestone(), within(projector, trace, visible.at_each)
                 if shown is None or shown.record.position <= beyond:
@@ -102,7 +103,7 @@ class Histories:
         if query is None:
             return False
         way = Way(store.identity, self._projector.name, key, moment.occurred)
-        reached = await self._milestones.last(store, way, moment.position)
+        reached = await self._last(store, way, query, moment.position)
         if reached.position < start.position:
             reached = start
         if reached.position < moment.position:
@@ -116,6 +117,14 @@ class Histories:
             for wanted in (visible.at_the_end, visible.at_each)
             if wanted
         )
+
+    async def _last(self, store: EventStore, way: Way, query: Query, until: int) -> Milestone:
+        """The last milestone up to a position that is still true: where the document is held, it still stops there."""
+        while True:
+            found = await self._milestones.last(store, way, until)
+            if found.held is None or await still_holds(store, self._projector, way.key, query, found):
+                return found
+            self._milestones.drop(way, found.held)
 
 
 def within(projector: Projector, trace: Trace, wanted: Mapping[str, Any]) -> Trace | None:
