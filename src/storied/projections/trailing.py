@@ -25,7 +25,8 @@ class Trace(msgspec.Struct, frozen=True):
     """One event of the trail: the document's JSON before and after it (None where there was none).
 
     `error` says why the event could not be applied; the document then stays as it was, to the end of the trail, and
-    from there on `held` is the position of that event.
+    from there on `held` is the position of that event. `begun` is false as long as no event was about the document for
+    certain: then this is one of which the view cannot tell what it is about.
     """
 
     record: Recorded
@@ -33,10 +34,11 @@ class Trace(msgspec.Struct, frozen=True):
     after: str | None
     error: str | None = None
     held: int | None = None
+    begun: bool = True
 
     def milestone(self) -> Milestone:
         """Where the trail may be gone on from, behind this event."""
-        return Milestone(self.record.position, self.record.digest, self.after, self.held, begun=True)
+        return Milestone(self.record.position, self.record.digest, self.after, self.held, self.begun)
 
 
 def trail_query(projector: Projector, key: str) -> Query | None:
@@ -69,28 +71,30 @@ async def trail(
 ) -> AsyncGenerator[Trace, None]:
     """Each event up to the moment that is in the document's stream, or changed it where its stream is not known.
 
-    It begins behind *start*, a milestone of this very trail, and reads *size* events at once.
+    There it has the first event, too, of which the view cannot tell which documents it changes: at that every document
+    stops. The trail begins behind *start*, a milestone of this very trail, and reads *size* events at once.
     """
     by_tag = query is not projector.query
     stored = {} if start.document is None else {key: start.document}
-    held = start.held
+    held, begun = start.held, start.begun
     async for page in store.read(query, after=start.position, until=moment.position).pages(size):
         for record in moment.keeps(page.events):
-            before, error = stored.get(key), None
+            before, error, stopped = stored.get(key), None, False
             try:
                 steps = projector.plan([record])
             except ViewFailed as failure:
                 steps, error = [], str(failure)
-                held = held or record.position
+                held, stopped = held or record.position, held is None
             steps = [msgspec.structs.replace(step, keys=(key,)) for step in steps if key in step.keys]
-            if not steps and not by_tag:
+            if not (steps or by_tag or stopped):
                 continue
+            begun = begun or by_tag or bool(steps)
             applied = apply_steps(projector, steps, stored, () if held is None else (key,))
             for change in applied.changes:
                 stored = {} if change.document is None else {key: change.document}
             for parked in applied.parked:
                 held, error = parked.position, parked.error
-            yield Trace(record, before, stored.get(key), error, held)
+            yield Trace(record, before, stored.get(key), error, held, begun)
         await asyncio.sleep(0)
 
 
