@@ -18,6 +18,7 @@ from storied.store.reading import Page, Span
 from tests.services import library as books
 from tests.services.asgi import ask
 from tests.services.library import Bought, Lent, Returned, Sold, Stained, library
+from tests.services.test_held_back import HivePage
 
 PLAIN, NARROWED = "/books/emma/history", "/authors/austen/books/emma/history"
 
@@ -200,6 +201,14 @@ async def test_what_no_event_is_about_has_no_history_in_a_stopped_view_either() 
     async with shelved("ann", "boom", "ann") as service:
         for query in ("", "?limit=1", "?cursor=2", "?cursor=3", ""):
             assert (await ask(service, "GET", f"/shelves/nobody/history{query}")).status == 404
+
+
+async def test_a_view_that_finds_documents_by_what_is_in_them_has_no_histories() -> None:
+    """There is nothing at such a path, unless the app has something there."""
+    app = App("meadows")
+    app.view("GET /hives/{hive}")(HivePage)
+    async with app.open("memory://", views=False) as opened, query_service(app, opened) as service:
+        assert (await ask(service, "GET", "/hives/h-1/history")).json["code"] == "not-found"
 
 
 async def test_a_view_that_stopped_for_everybody_ends_a_narrowed_history() -> None:

@@ -41,20 +41,24 @@ class Trace(msgspec.Struct, frozen=True):
         return Milestone(self.record.position, self.record.digest, self.after, self.held, self.begun)
 
 
+def has_history(projector: Projector) -> bool:
+    """Whether which events changed a document can be told from the events: not where what is in it decides that."""
+    return all(route.keys is not None for routes in projector.spec.routes.values() for route in routes)
+
+
 def trail_query(projector: Projector, key: str) -> Query | None:
     """The events that the view handles of the entity that the document is about; of all, when tags do not tell.
 
     None for a key that no event can have. Raises `InvalidQuery` with code ``no-history`` for a view that finds
     documents by what is in them.
     """
-    routes = [route for several in projector.spec.routes.values() for route in several]
-    if any(route.keys is None for route in routes):
+    if not has_history(projector):
         raise InvalidQuery(
             f"view {projector.name} finds documents by what is in them, so which events changed one cannot be told "
             "from the events. Ask for the document at= several positions.",
             code="no-history",
         )
-    if any(route.tag is None for route in routes):
+    if any(route.tag is None for routes in projector.spec.routes.values() for route in routes):
         return projector.query
     return stream_query(projector, key)
 
