@@ -84,3 +84,9 @@ async def visible_to(arguments: Namespace, app: App, view: type[View]) -> Mappin
     """What documents of the view have to be like for who types to see them. Raises `AccessDenied`."""
     with _told_how(arguments):
         return app.access.visible(await entered(arguments, app), view)
+
+
+async def history_visible_to(arguments: Namespace, app: App, view: type[View]) -> Mapping[str, Any]:
+    """The same of the histories of its documents, which rules of their own are about. Raises `AccessDenied`."""
+    with _told_how(arguments):
+        return app.access.visible_history(await entered(arguments, app), view)
