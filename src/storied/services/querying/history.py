@@ -149,5 +149,6 @@ def changes_of(trace: Trace) -> list[Difference]:
     if trace.before == trace.after:
         return []
     before: Any = {} if trace.before is None else msgspec.json.decode(trace.before)
-    after: Any = msgspec.UNSET if trace.after is None else msgspec.json.decode(trace.after)
-    return list(differences(before, after))
+    if trace.after is None:
+        return [Difference("", before)]
+    return list(differences(before, msgspec.json.decode(trace.after)))
