@@ -39,6 +39,8 @@ class LoanPage(View, indexes=["reader"]):
 app.view()(LoanPage)
 app.allow(LoanPage, to="reader", where=lambda principal: {"reader": principal.id})
 app.allow(LoanPage, to="clerk")
+app.allow(LoanPage, to="reader", where=lambda principal: {"reader": principal.id}, history=True)
+app.allow(LoanPage, to="clerk", history=True)
 
 unverified = App("unverified")
 unverified.view()(BookPage)

@@ -28,6 +28,7 @@ def guarded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
 REFUSED: tuple[tuple[str, ...], ...] = (
     ("get", "BookPage", "b-1"),
     ("get", "BookPage", "b-1", "--at", "1"),
+    ("get", "BookPage", "b-1", "--history"),
     ("find", "BookPage"),
     ("find", "BookPage", "--at", "2"),
     ("state", "Book", "b-1"),
@@ -65,6 +66,7 @@ def test_who_shows_no_credential_is_told_how_to(guarded: Shell, words: tuple[str
         (("verify",), "reader"),
         (("check",), "clerk"),
         (("get", "BookPage", "b-1"), "operator"),
+        (("get", "BookPage", "b-1", "--history"), "clerk"),
         (("find", "BookPage"), "operator"),
     ],
 )
@@ -79,6 +81,7 @@ def test_a_role_is_needed(guarded: Shell, words: tuple[str, ...], token: str) ->
     ("words", "token"),
     [
         (("get", "BookPage", "b-1"), "clerk"),
+        (("get", "LoanPage", "b-1", "--history"), "clerk"),
         (("state", "Book", "b-1"), "clerk"),
         (("views",), "operator"),
         (("views", "rebuild", "BookPage"), "operator"),

@@ -67,6 +67,20 @@ async def test_another_log_of_the_same_name_has_none() -> None:
         assert await kept.last(opened.store, WAY, 20) == START
 
 
+async def test_those_from_a_position_on_can_be_dropped() -> None:
+    """Those before it stay, and so do those of other trails."""
+    async with noted() as opened:
+        kept = Milestones()
+        for position in (3, 5, 7):
+            kept.keep(WAY, await of(opened, position))
+        kept.keep(OTHER, await of(opened, 8))
+        kept.drop(WAY, 5)
+        assert (await kept.last(opened.store, WAY, 9)).position == 3
+        assert (await kept.last(opened.store, OTHER, 9)).position == 8
+        kept.drop(WAY)
+        assert await kept.last(opened.store, WAY, 9) == START
+
+
 @pytest.mark.parametrize("bounds", [{"most": 2}, {"characters": 7}])
 async def test_what_was_used_longest_ago_goes_first(bounds: dict[str, int]) -> None:
     """When there are too many, or they are too large together."""

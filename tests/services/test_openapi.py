@@ -27,6 +27,7 @@ from storied.services.web.problems import BY_CLASS, BY_CODE, TYPE_PREFIX
 from tests.services.asgi import ask
 from tests.services.library import library
 from tests.services.oddities import odd
+from tests.services.test_held_back import HivePage, Meadow
 
 SIDES: tuple[Side, ...] = ("commands", "queries", "both")
 ANNA, ANNA_KEY = new_key("anna", ["writer"])
@@ -123,6 +124,15 @@ def test_operation_ids_are_stable_and_their_own() -> None:
     assert both["DELETE /orders/{order}"] == "cancelOrder"
     assert both["GET /orders/{order}"] == "getOrderPage"
     assert both["GET /orders/{order}/history"] == "historyOfOrderPage"
+
+
+def test_a_history_that_cannot_be_told_is_not_described() -> None:
+    """Of a view that finds documents by what is in them; its documents are as any others."""
+    app = App("meadows")
+    app.view("GET /hives/{hive}")(HivePage)
+    app.view("GET /meadows/{meadow}")(Meadow)
+    assert set(operations(openapi(app, "queries"))) >= {"GET /hives/{hive}", "GET /meadows/{meadow}/history"}
+    assert "GET /hives/{hive}/history" not in operations(openapi(app, "queries"))
 
 
 def test_docstrings_become_summaries() -> None:

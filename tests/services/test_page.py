@@ -120,6 +120,31 @@ def test_the_command_line_has_what_the_operation_needs() -> None:
     assert "-d &#x27;{&quot;value&quot;: &quot;19.90&quot;" in page
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_the_command_lines_ask_where_the_page_was_asked_for(scheme: str) -> None:
+    """Also those who load no script, and each by their own address; its tag goes with it."""
+    settings = Settings(hosts=("*",))
+    service = command_service(shop, "memory://", settings=settings)
+    tags = set()
+    for host in ("127.0.0.1:9123", "shop.example", "[::1]:80"):
+        answer = await ask(service, "GET", "/docs", headers={"Host": host}, scheme=scheme)
+        assert f"curl {scheme}://{host}/orders -X POST".encode() in answer.body
+        assert b"localhost" not in answer.body
+        assert b".invalid" not in answer.body
+        tags.add(answer.headers["etag"])
+    assert len(tags) == 3
+
+
+@pytest.mark.parametrize("host", ["a'b", "x;ls", "<b>", "a b", ""])
+async def test_a_host_that_no_client_writes_is_not_taken_over(host: str) -> None:
+    """Even where every host is answered for: it stands in a command line, and in markup."""
+    service = command_service(shop, "memory://", settings=Settings(hosts=("*",)))
+    answer = await ask(service, "GET", "/docs", headers={"Host": host})
+    assert answer.status in (200, 421)
+    if answer.status == 200:
+        assert b"curl http://localhost:8000/orders -X POST" in answer.body
+
+
 class Own:
     """A verifier that says nothing of how it is asked."""
 

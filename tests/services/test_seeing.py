@@ -363,6 +363,21 @@ async def test_nobody_is_told_that_a_document_of_another_is_held_back(
         assert positions[0] == positions[1]
 
 
+async def test_what_was_given_away_is_seen_as_it_was_before(tmp_path: Path) -> None:
+    """With `at=` a document is held against the rule as it was then; its history asks for now, too."""
+    async with serving(tmp_path) as (opened, service):
+        moved = await opened.record(Moved(order="anna-1", customer="ben"))
+        await opened.wait(Order, moved.position)
+        for target, anna, ben in (
+            ("/orders/anna-1", 404, 200),
+            ("/orders/anna-1?at=4", 200, 404),
+            ("/orders/anna-1/history", 404, 200),
+            ("/orders/anna-1/history?at=4", 404, 404),
+        ):
+            found = [(await get(service, target, key)).status for key in (ANNA, BEN)]
+            assert found == [anna, ben], target
+
+
 async def test_a_history_ends_where_it_cannot_be_told_whose_it_is(tmp_path: Path) -> None:
     """An event that the view cannot take may have given the document to another, with all that follows."""
     async with serving(tmp_path) as (opened, service):

@@ -86,3 +86,10 @@ async def visible_to(arguments: Namespace, app: App, view: type[View]) -> Mappin
     """What documents of the view have to be like for who types to see them. Raises `AccessDenied`."""
     with _told_how(arguments):
         return of_rule(Projector(view_spec(view)), app.access.visible(await entered(arguments, app), view))
+
+
+async def history_visible_to(arguments: Namespace, app: App, view: type[View]) -> Mapping[str, Any]:
+    """The same of the histories of its documents, which rules of their own are about. Raises `AccessDenied`."""
+    with _told_how(arguments):
+        allowed = app.access.visible_history(await entered(arguments, app), view)
+        return of_rule(Projector(view_spec(view)), allowed)

@@ -1,4 +1,4 @@
-"""``storied get``: one document of a view."""
+"""``storied get``: one document of a view, or its history."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from argparse import ArgumentParser, Namespace
 import msgspec
 
 from storied.cli.asking import Asked, add_view_options, asked
-from storied.cli.failures import NotFound
+from storied.cli.changes import print_changes
+from storied.cli.failures import NotFound, UsageProblem
 from storied.cli.printing import Output
+from storied.cli.times import parse_count, parse_position
 from storied.cli.values import fields_text
 from storied.cli.verb import Verb
 from storied.domain.views import View, view_spec
@@ -20,9 +22,17 @@ from storied.projections.projector import Projector
 def _add_options(parser: ArgumentParser) -> None:
     add_view_options(parser)
     parser.add_argument("key", metavar="KEY", help="the document's key, such as o-1")
+    parser.add_argument("--history", action="store_true", help="what each event changed in it: what, when, who and why")
+    parser.add_argument("--after", type=parse_position, metavar="N", help="of the history, only beyond this position")
+    parser.add_argument("--limit", type=parse_count, metavar="COUNT", help="of the history, at most so many events")
 
 
 async def _run(arguments: Namespace, out: Output) -> None:
+    if arguments.history:
+        await print_changes(arguments, out)
+        return
+    if arguments.after is not None or arguments.limit is not None:
+        raise UsageProblem("--after and --limit are about a history. Add --history, or leave them out.")
     async with asked(arguments) as it:
         document = await _document(it, arguments)
     if document is None:
@@ -54,8 +64,10 @@ async def _document(it: Asked, arguments: Namespace) -> View | None:
 
 VERB = Verb(
     "get",
-    "prints one document of a view, now or as it was",
+    "prints one document of a view, now or as it was, or what each event changed in it",
     "storied get OrderPage o-1 --app shop:app --store shop.db",
     _add_options,
     _run,
+    notes="With --history: the events of the document, from the log, the first one first; with --json, JSON Lines.\n"
+    "It goes up to --at, and needs a rule with history=True where the app has rules.",
 )

@@ -50,5 +50,6 @@ VERB = Verb(
     _add_options,
     _run,
     notes="`recorded` is when the store learned it; `occurred`, where it differs, is when it happened.\n"
-    "With --json: JSON Lines, an event a line.",
+    "With --json: JSON Lines, an event a line.\n"
+    "What each event changed in a document of a view: storied get VIEW KEY --history.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from storied.cli.escaping import compact_json
@@ -52,8 +53,8 @@ def print_line(out: Output, record: Recorded) -> None:
     )
 
 
-def print_story(out: Output, record: Recorded) -> None:
-    """Prints the event with what happened, when, who did it and why, each on a line."""
+def print_story(out: Output, record: Recorded, more: Sequence[tuple[str, str]] = ()) -> None:
+    """Prints the event with what happened, when, who did it and why, each on a line; and *more*, as text alone."""
     if out.json:
         out.document(record_json(record))
         return
@@ -67,7 +68,7 @@ def print_story(out: Output, record: Recorded) -> None:
     pairs += [(f"header {name}", value) for name, value in metadata.headers.items()]
     pairs.append(("tags", " ".join(record.tags) or "-"))
     pairs.append(("what", record.data))
-    out.pairs(pairs, indent="   ")
+    out.pairs([*pairs, *more], indent="   ")
 
 
 def _version(record: Recorded) -> tuple[str, ...]:

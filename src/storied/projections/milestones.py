@@ -6,7 +6,7 @@ event that it stands at. Dropping any of them changes no answer.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import datetime
@@ -32,13 +32,14 @@ class Way(msgspec.Struct, frozen=True):
 class Milestone(msgspec.Struct, frozen=True):
     """The document's JSON as of `position`, where the log has an event of this digest; 0 is before any event.
 
-    `held` says that it stopped there or before, `begun` that some event of the trail stands there or before.
+    `held` is the position of the event at which it stopped, there or before, if it did; `begun` says that some event of
+    the trail stands there or before.
     """
 
     position: int = 0
     digest: bytes = b""
     document: str | None = None
-    held: bool = False
+    held: int | None = None
     begun: bool = False
 
 
@@ -63,8 +64,7 @@ class Milestones:
         found = self._kept[way, positions[place - 1]]
         there = await store.read(after=found.position - 1, until=found.position).list()
         if not there or there[0].digest != found.digest:
-            for position in list(positions):
-                self._drop(way, position)
+            self.drop(way)
             return START
         if (way, found.position) in self._kept:  # it may have gone meanwhile
             self._kept.move_to_end((way, found.position))
@@ -80,6 +80,12 @@ class Milestones:
         self._size += _size(milestone)
         for eldest in self._too_many():
             self._drop(*eldest)
+
+    def drop(self, way: Way, since: int = 0) -> None:
+        """Drops those of the trail that stand at a position or behind it."""
+        positions = self._positions.get(way, [])
+        for position in positions[bisect_left(positions, since) :]:
+            self._drop(way, position)
 
     def _too_many(self) -> Iterator[tuple[Way, int]]:
         while len(self._kept) > self._most or self._size > self._characters:

@@ -17,6 +17,7 @@ from storied.opened import OpenApp
 from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
+from storied.projections.trailing import has_history
 from storied.services.describing.description import add_description
 from storied.services.gate import Gate
 from storied.services.health import Readiness, add_health, view_health
@@ -85,8 +86,10 @@ def query_service(
             template = parse_template(text, ("GET",))
             if is_of_one(view, template):
                 routes.append((template, DocumentEndpoint(service, app, view, template), view))
-                below = parse_template(f"{text.rstrip('/')}/history", ("GET",))
-                histories.append((below, HistoryEndpoint(service, app, view, template, milestones), HistoryOf(view)))
+                if has_history(Projector(view_spec(view))):
+                    below = parse_template(f"{text.rstrip('/')}/history", ("GET",))
+                    told = HistoryEndpoint(service, app, view, template, milestones)
+                    histories.append((below, told, HistoryOf(view)))
             else:
                 routes.append((template, ListEndpoint(service, app, view, template), view))
     for query in app.queries.values():

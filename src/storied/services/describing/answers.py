@@ -41,7 +41,7 @@ MET: dict[str, tuple[str, ...]] = {
     "Command": (*_STORE, *_COMMAND.split()),
     "Document": (*_STORE, *_READ, *_VIEW, *_STREAM),
     "List": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", *_STREAM),
-    "History": (*_STORE, *_READ, *_VIEW, "no-history", "not-acceptable"),
+    "History": (*_STORE, *_READ, *_VIEW, "not-acceptable"),
     "Query": (*_STORE, *_READ, *_VIEW, "bad-cursor", "not-indexed", "not-acceptable"),
     "Open": (),
 }

@@ -7,6 +7,7 @@ is for those who show one, and for this machine, unless the settings make it pub
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
@@ -17,7 +18,7 @@ from storied.app import App
 from storied.services.access.identity import unauthenticated
 from storied.services.describing.answers import HEADERS
 from storied.services.describing.operations import Operations
-from storied.services.describing.page import SCRIPT, STYLE, page_of
+from storied.services.describing.page import ORIGIN, SCRIPT, STYLE, page_of
 from storied.services.describing.parameters import SHARED
 from storied.services.describing.security import Security
 from storied.services.gate import Gate, is_local
@@ -29,6 +30,9 @@ from storied.services.web.routing import Route, Router, parse_template
 
 VERSION = "3.1.0"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+ANYWHERE = "http://anywhere.invalid"
+"""What stands on a page that is kept, in the place of where it is asked for."""
+_HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 POLICY = (
     b"default-src 'none'; style-src 'self'; script-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -105,7 +109,8 @@ class Description:
 
     async def page(self, request: Request) -> Response:
         """The page. Raises `AccessDenied`."""
-        return _answer(request, (await self._at(request))[2], "text/html")
+        page = (await self._at(request))[2]
+        return _answer(request, page.replace(ANYWHERE.encode(), _origin_of(request).encode()), "text/html")
 
     async def _at(self, request: Request) -> tuple[str, bytes, bytes]:
         """The document and the page as they are for who comes by this way, made once as long as all come by it."""
@@ -126,7 +131,13 @@ class Description:
 
 
 def _page(document: dict[str, Any]) -> bytes:
-    return page_of(document).encode()
+    return page_of(document, ANYWHERE).encode()
+
+
+def _origin_of(request: Request) -> str:
+    """Where the request was sent to, as far as the service can see; what no client writes is not taken over."""
+    host = request.headers.get("host") or ""
+    return f"{request.scope.get('scheme', 'http')}://{host}" if _HOST.fullmatch(host) else ORIGIN
 
 
 def _file(media: str, text: str) -> Endpoint:

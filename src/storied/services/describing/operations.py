@@ -36,7 +36,7 @@ from storied.services.describing.parameters import Parameter
 from storied.services.describing.schemas import PREFIX, Schema, Schemas, as_name, describable, free_name
 from storied.services.describing.security import Security
 from storied.services.health import Ready
-from storied.services.querying.history import Entry
+from storied.services.querying.trails import Entry
 from storied.services.settings import Settings
 from storied.services.web.problems import MEDIA_TYPE
 from storied.services.web.routing import Route

@@ -5,7 +5,7 @@ const search = document.getElementById("search");
 const said = document.getElementById("said");
 
 for (const code of document.querySelectorAll("pre.curl code")) {
-  code.textContent = code.textContent.replaceAll("http://localhost:8000", location.origin);
+  code.textContent = code.textContent.replaceAll(document.documentElement.dataset.origin, location.origin);
 }
 
 for (const pre of document.querySelectorAll("pre")) {

@@ -20,6 +20,8 @@ from storied.services.describing.schemas import PREFIX, Schema
 
 STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+ORIGIN = "http://localhost:8000"
+"""Where a service is asked, when it is not known where it is."""
 PLACES = {"path": "In the path", "query": "In the query string", "header": "Headers"}
 """Where parameters are, in the order in which the page shows them; the body and an example stand before the headers."""
 _CODE = re.compile(r"`+([^`]+)`+")
@@ -36,16 +38,16 @@ _BOUNDS = {
 }
 
 
-def page_of(document: Mapping[str, Any]) -> str:
-    """The page of the document."""
-    return "".join(_Page(document).parts())
+def page_of(document: Mapping[str, Any], origin: str = ORIGIN) -> str:
+    """The page of the document, whose command lines ask at the origin."""
+    return "".join(_Page(document, origin).parts())
 
 
 class _Page:
     """Writes one document."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self._document = document
+    def __init__(self, document: Mapping[str, Any], origin: str) -> None:
+        self._document, self._origin = document, origin
         self._components: Mapping[str, Any] = document["components"]
         self._groups: dict[str, list[tuple[str, str, Any]]] = {}
         for path, item in document["paths"].items():
@@ -57,7 +59,7 @@ class _Page:
         """The parts of the page, from top to bottom."""
         info = self._document["info"]
         yield (
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f'<!DOCTYPE html>\n<html lang="en" data-origin="{escape(self._origin)}">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{escape(info['title'])}: what can be asked</title>\n"
             '<link rel="stylesheet" href="docs/storied.css">\n<script src="docs/storied.js" defer></script>\n'
@@ -193,7 +195,7 @@ class _Page:
                 path = path.replace(f"{{{one['name']}}}", quote(str(one.get("example", "1")), safe=""))
         root = self._document["servers"][0]["url"].rstrip("/")
         asked = [f"{one['name']}={quote(str(one.get('example', '1')))}" for one in given if _is_asked(one, "query")]
-        target = f"http://localhost:8000{root}{path}" + (f"?{'&'.join(asked)}" if asked else "")
+        target = f"{self._origin}{root}{path}" + (f"?{'&'.join(asked)}" if asked else "")
         lines = [f"curl {shlex.quote(target)}" + ("" if method == "get" else f" -X {method.upper()}")]
         headers = [self._credential(name) for one in operation.get("security", ())[:1] for name in one]
         headers += [f"{one['name']}: {one.get('example', 'text')}" for one in given if _is_asked(one, "header")]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+import msgspec
+
 from storied.app import App
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
@@ -10,8 +14,9 @@ from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.services.querying.asking import absent, answer, check_key_of, encoded, fixed_in, no_stream, then_of
+from storied.services.querying.differing import Difference
 from storied.services.querying.freshness import moment_in
-from storied.services.querying.history import Histories, HistoryPage, Visible
+from storied.services.querying.history import Histories, HistoryPage, Told, Visible
 from storied.services.querying.listing import LIMIT, next_link, number_in, once, unknown_parameter
 from storied.services.service import Service
 from storied.services.web.http import Request, Response
@@ -20,6 +25,25 @@ from storied.store.moments import Moment
 from storied.store.port import EventStore
 
 PARAMETERS = ("limit", "cursor", "at")
+
+
+class Entry(msgspec.Struct, omit_defaults=True):
+    """One event of the trail, as it is served. `changes` are those of the document."""
+
+    position: int
+    id: str
+    type: str
+    version: int
+    recorded_at: datetime
+    occurred_at: datetime
+    data: msgspec.Raw
+    changes: list[Difference]
+    actor: str | None = None
+    command: str | None = None
+    correlation: str | None = None
+    causation: str | None = None
+    headers: dict[str, str] = {}
+    error: str | None = None
 
 
 class HistoryEndpoint:
@@ -48,17 +72,16 @@ class HistoryEndpoint:
             raise absent(position)
         if page.cursor is not None:
             more.append((b"link", next_link(request.query, str(page.cursor))))
-        return answer(request, encoded(page.entries), position, *more)
+        return answer(request, encoded([entry_of(told) for told in page.told]), position, *more)
 
     async def _read(
         self, store: EventStore, key: str, at: At | None, visible: Visible, *, beyond: int, limit: int
     ) -> tuple[HistoryPage, int]:
         """Reads the log alone: what may be seen is decided on the very events that are told."""
+        until = None if at is None else await self.service.opening.value.texts.past.moment(store, at)
         now = Moment(await store.head())
-        until = now if at is None else await self.service.opening.value.texts.past.moment(store, at)
-        page = await self.histories.page(store, key, until, visible, beyond=beyond, limit=limit)
-        if page.seen and visible.at_each and until != now:  # the past of what one may see now
-            page.seen = await self.histories.shows(store, key, now, visible)
+        until = until or now
+        page = await self.histories.page(store, key, until, visible, now=now, beyond=beyond, limit=limit)
         return page, until.position
 
     def _asked(self, request: Request) -> tuple[int, int, At | None]:
@@ -75,3 +98,24 @@ class HistoryEndpoint:
                 case _:
                     raise unknown_parameter(name, PARAMETERS)
         return limit, beyond, at
+
+
+def entry_of(told: Told) -> Entry:
+    """The event as it is served."""
+    record, metadata = told.record, told.record.metadata
+    return Entry(
+        position=record.position,
+        id=record.id,
+        type=record.type,
+        version=record.version,
+        recorded_at=record.recorded_at,
+        occurred_at=record.occurred_at,
+        data=msgspec.Raw(record.data.encode()),
+        changes=told.changes,
+        actor=metadata.actor,
+        command=metadata.command,
+        correlation=metadata.correlation,
+        causation=metadata.causation,
+        headers=dict(metadata.headers),
+        error=told.error,
+    )

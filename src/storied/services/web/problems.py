@@ -61,7 +61,6 @@ BY_CODE = {
         Problem(type="bad-parameter", status=400, title="A parameter's value cannot be"),
         Problem(type="bad-cursor", status=400, title="The cursor does not go on with this"),
         Problem(type="not-indexed", status=400, title="The view has no index for this"),
-        Problem(type="no-history", status=400, title="The view has no history"),
         Problem(type="not-found", status=404, title="There is nothing here"),
         Problem(type="method-not-allowed", status=405, title="This path does not take the method"),
         Problem(type="not-acceptable", status=406, title="There is no such representation"),
