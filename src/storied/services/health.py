@@ -28,11 +28,13 @@ _NO_STORE = (b"cache-control", b"no-store")
 
 
 class ViewHealth(msgspec.Struct, frozen=True):
-    """How one view is doing. `state` is ``running``, ``building``, ``parked``, ``failed``, ``dead`` or ``absent``.
+    """How one view is doing.
 
-    A dead view is one that nobody keeps up to date: no sign of life came for too long. `lag_seconds` is how long the
-    first event that it has not applied has waited, as far as is known; `beat_seconds` how old the last sign is. What
-    came after that sign nobody has told of: when it is too old, the lag is at least its age.
+    `state` is ``running``, ``building``, ``parked``, ``failed``, ``dead``, ``absent``, or ``foreign`` when its
+    documents are of another log than the one that is there. A dead view is one that nobody keeps up to date: no sign of
+    life came for too long. `lag_seconds` is how long the first event that it has not applied has waited, as far as is
+    known; `beat_seconds` how old the last sign is. What came after that sign nobody has told of: when it is too old,
+    the lag is at least its age.
     """
 
     view: str
@@ -97,6 +99,14 @@ def _view_health(
     late = settings.lag_limit is not None and lag > settings.lag_limit
     ready = state in ("running", "building", "parked") and not late
     return ViewHealth(view, state, ready, position, lag, age, live.error if live else None)
+
+
+def as_foreign(view: ViewHealth, seconds: float | None) -> ViewHealth:
+    """The view, when it has been of another log for these seconds: nobody keeps it up to date with the one there."""
+    if seconds is None:
+        return view
+    lag = max(view.lag_seconds, seconds)
+    return msgspec.structs.replace(view, state="foreign", ready=False, position=0, lag_seconds=lag)
 
 
 def _lag(newest: Heartbeat | None, age: float | None, position: int, limit: float) -> float:
