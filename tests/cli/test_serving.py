@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from storied.cli.configuring import settings_from
 from storied.cli.keys import add_entry
-from storied.services.access.identity import ApiKeys, keys_file_entry, new_key
+from storied.cli.serve import VERB as SERVE
+from storied.cli.verb import Parser
+from storied.services.access.identity import ApiKeys, identify, keys_file_entry, new_key
+from tests.cli import guarded
 from tests.cli.conftest import Shell
 from tests.docs.pages import ROOT
 
@@ -240,3 +244,18 @@ def test_what_an_extra_brings_is_named_when_it_is_missing(shell: Shell, tmp_path
     assert "pip install 'storied[" in done.stderr
     assert run("stats").returncode == 0
     assert run("work", "--check").returncode == 0
+
+
+@pytest.mark.parametrize("words", [("--keys", "k.toml"), ("--config", "s.toml")])
+async def test_keys_hold_beside_what_the_app_verifies(shell: Shell, tmp_path: Path, words: tuple[str, str]) -> None:
+    """Who had a credential that the app takes is not shut out by somebody else's key."""
+    secret, kept = new_key("anna", ["clerk"])
+    (tmp_path / "k.toml").write_text(keys_file_entry(kept), encoding="utf-8")
+    (tmp_path / "s.toml").write_text('keys = "k.toml"', encoding="utf-8")
+    parser = Parser()
+    SERVE.add_options(parser)
+    settings = settings_from(parser.parse_args([words[0], str(tmp_path / words[1])]), guarded.app)
+    for key, name in ((secret, "anna"), (guarded.CLERK, "carl")):
+        principal = await identify(settings.verifier, {"x-api-key": key})
+        assert principal is not None
+        assert principal.id == name

@@ -46,19 +46,19 @@ class Configuration(Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def settings_from(arguments: Namespace, app: App) -> Settings:
     """The settings that the options and the file that they name make. Raises `UsageProblem` and `DefinitionError`."""
-    changed = _changed(arguments)
+    changed = _changed(arguments, app)
     if arguments.allow_host:
         changed["hosts"] = (*changed["hosts"], *arguments.allow_host)
     if changed["hosts"] == LOOPBACK and not is_loopback(arguments.host):
         changed["hosts"] = (*LOOPBACK, _as_host(arguments.host))
     changed["access_log"] = not arguments.quiet
-    _check_exposed(arguments, app, changed["verifier"])
+    _check_exposed(arguments, changed["verifier"])
     return Settings(**changed)
 
 
-def described_settings(arguments: Namespace) -> Settings:
+def described_settings(arguments: Namespace, app: App) -> Settings:
     """The settings that decide what services take and answer, wherever they listen. Raises as `settings_from`."""
-    return Settings(**_changed(arguments))
+    return Settings(**_changed(arguments, app))
 
 
 def add_files(parser: ArgumentParser) -> None:
@@ -67,8 +67,8 @@ def add_files(parser: ArgumentParser) -> None:
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as `storied keys` makes them")
 
 
-def _changed(arguments: Namespace) -> dict[str, Any]:
-    """What the files that are named say, by setting."""
+def _changed(arguments: Namespace, app: App) -> dict[str, Any]:
+    """What the files that are named say, by setting; whom they verify is verified beside whom the app verifies."""
     configuration, folder = Configuration(), Path()
     if arguments.config is not None:
         configuration, folder = _read(arguments.config), arguments.config.parent
@@ -76,14 +76,16 @@ def _changed(arguments: Namespace) -> dict[str, Any]:
     verifiers = _verifiers(configuration, folder)
     if arguments.keys is not None:
         verifiers.append(ApiKeys.load(arguments.keys))
+    if app.verifier is not None:
+        verifiers.append(app.verifier)
     if verifiers:
         changed["verifier"] = verifiers[0] if len(verifiers) == 1 else Verifiers(verifiers)
     return changed
 
 
-def _check_exposed(arguments: Namespace, app: App, verifier: Verifier | None) -> None:
+def _check_exposed(arguments: Namespace, verifier: Verifier | None) -> None:
     """Passes what may be bound. Raises `UsageProblem` when anybody could reach it and nobody asks who they are."""
-    if is_loopback(arguments.host) or verifier or app.verifier or arguments.insecure_no_auth:
+    if is_loopback(arguments.host) or verifier or arguments.insecure_no_auth:
         return
     raise UsageProblem(
         f"{arguments.host} can be reached from elsewhere, and nothing says who asks. Give --keys FILE, a [jwt] table "
