@@ -110,6 +110,8 @@ def check_operator(access: Access, request: Request, route: Route) -> None:
 
 def is_operator(access: Access, request: Request) -> bool:
     """Whether who asks may see how the services are doing: by a rule, or from the machine itself."""
+    if request.stray:
+        return False
     if access.configured:
         try:
             access.check(request.principal, OPERATIONS)
