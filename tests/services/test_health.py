@@ -5,7 +5,7 @@ import pytest
 
 from storied import App
 from storied.services.gate import Gate
-from storied.services.health import Health, Readiness, ViewHealth, view_health
+from storied.services.health import Health, Readiness, ViewHealth, head_of, view_health
 from storied.services.settings import Settings
 from storied.services.web.http import Request
 from storied.store.documents import Checkpoint, Edition, Heartbeat, Table
@@ -108,6 +108,15 @@ def test_a_dead_view_is_later_every_second(sign: Heartbeat) -> None:
     waited = sign.lag_us / 1e6
     assert lags[0] == (9 + waited if waited else 0.0)
     assert lags[1:] == [age + waited for age in (11, 60, 3600)]
+
+
+def test_the_head_is_what_those_who_live_told_last() -> None:
+    """A query service does not open the log for it."""
+    settings = Settings(heartbeat_limit=10)
+    old = changed(worker="w-0", head=99, beaten_us=int((NOW - 11) * 1e6))
+    assert head_of([BEAT, changed(view="Other", head=9), old], settings, NOW) == 9
+    assert head_of([old], settings, NOW) is None
+    assert head_of([], settings, NOW) is None
 
 
 @pytest.mark.parametrize("beat_seconds", [None, 60.0])

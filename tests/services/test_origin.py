@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from storied.engines.sqlite import identifying
+from storied.projections import beating
 from storied.services.queries import QueryService, query_service
 from storied.services.querying import origin
 from storied.testing.waiting import eventually
@@ -40,6 +41,22 @@ async def state(service: QueryService) -> tuple[int, list[str]]:
     """What `/readyz` says: the status, and the views' states."""
     answer = await ask(service, "GET", "/readyz")
     return answer.status, [view["state"] for view in answer.json["views"]]
+
+
+async def test_a_query_service_tells_where_the_log_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As whoever keeps the views told it."""
+    monkeypatch.setattr(beating, "BEAT_SECONDS", 0.02)
+    url = await filled(tmp_path / "here", "a-1", "a-2")
+    async with query_service(app, url) as service:
+        assert (await ask(service, "GET", "/readyz")).json["head"] is None
+        async with app.open(url):
+
+            async def is_told() -> bool:
+                head: int | None = (await ask(service, "GET", "/readyz")).json["head"]
+                return head == 2
+
+            await eventually(is_told)
+            assert "storied_log_position 2" in (await ask(service, "GET", "/metrics")).body.decode()
 
 
 async def test_documents_of_another_log_are_not_served(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

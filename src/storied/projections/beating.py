@@ -19,6 +19,10 @@ from storied.store.placing import MOVED, Placed
 from storied.store.port import EventStore
 
 BEAT_SECONDS = 1.0
+DEAD_SECONDS = 15.0
+"""How old the last sign of life may be before a view counts as dead, unless an operator says otherwise."""
+LIVES = ("running", "building")
+"""What signs say of views that are kept up to date."""
 
 log = logging.getLogger("storied.projections")
 

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from storied.errors import AccessDenied, StoriedError
+from storied.projections.beating import LIVES
 from storied.services.gate import Gate, is_operator
 from storied.services.settings import Settings
 from storied.services.telemetry.metrics import CONTENT_TYPE, Gauge, exposition
@@ -22,7 +23,6 @@ from storied.services.web.http import Request, Response
 from storied.services.web.routing import Router, parse_template
 from storied.store.documents import Edition, Heartbeat
 
-LIVES = ("running", "building")
 _JSON = (b"content-type", b"application/json")
 _NO_STORE = (b"cache-control", b"no-store")
 
@@ -99,6 +99,12 @@ def _view_health(
     late = settings.lag_limit is not None and lag > settings.lag_limit
     ready = state in ("running", "building", "parked") and not late
     return ViewHealth(view, state, ready, position, lag, age, live.error if live else None)
+
+
+def head_of(beats: Sequence[Heartbeat], settings: Settings, now: float | None = None) -> int | None:
+    """Where the log ended when those who live looked at it last; None when nobody who lives has told."""
+    seconds = time.time() if now is None else now
+    return max((one.head for one in beats if seconds - one.beaten_us / 1e6 <= settings.heartbeat_limit), default=None)
 
 
 def as_foreign(view: ViewHealth, seconds: float | None) -> ViewHealth:

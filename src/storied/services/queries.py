@@ -20,7 +20,7 @@ from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.services.describing.description import add_description
 from storied.services.gate import Gate
-from storied.services.health import Readiness, add_health, as_foreign, view_health
+from storied.services.health import Readiness, add_health, as_foreign, head_of, view_health
 from storied.services.querying.documents import DocumentEndpoint
 from storied.services.querying.express import Express
 from storied.services.querying.lists import ListEndpoint
@@ -74,10 +74,11 @@ class QueryService(Service[Reader]):
         documents = texts.documents
         editions, beats = await documents.editions(), await documents.heartbeats()
         views = view_health(texts.projectors, editions, beats, self.settings)
-        if self.origin is not None:
-            views = [as_foreign(one, self.origin.seconds().get(one.view)) for one in views]
+        head = head_of(beats, self.settings)
+        if self.origin is not None and self.origin.foreign:
+            views, head = [as_foreign(one, self.origin.seconds().get(one.view)) for one in views], None
         reasons = [f"View {one.view} is {one.state}." for one in views if not one.ready]
-        return Readiness(not reasons, reasons, views)
+        return Readiness(not reasons, reasons, views, head)
 
     @asynccontextmanager
     async def opened(self, app: App, where: str | OpenApp | Reader) -> AsyncIterator[Reader]:

@@ -9,6 +9,7 @@ import msgspec
 from storied.domain.access import Verifier
 from storied.domain.showing import shown
 from storied.errors import DefinitionError
+from storied.projections.beating import DEAD_SECONDS
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names under which a machine reaches itself."""
@@ -76,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether each request is logged, as JSON, by the logger ``storied.access``."""
     tracing: bool = False
     """Whether each request is an OpenTelemetry span; needs the extra ``opentelemetry``."""
-    heartbeat_limit: float = 15.0
+    heartbeat_limit: float = DEAD_SECONDS
     """Seconds without a sign from whoever keeps a view up to date, after which the view counts as dead."""
     lag_limit: float | None = None
     """Seconds that a view may be behind before a query service is not ready; None: as many as it likes."""
