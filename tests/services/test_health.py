@@ -71,6 +71,20 @@ def test_a_view_with_parked_keys_serves_the_others() -> None:
     assert (found.state, found.ready) == ("parked", True)
 
 
+@pytest.mark.parametrize("parked", [0, 2])
+async def test_the_metrics_count_the_documents_that_are_held_back(parked: int) -> None:
+    """The view is ready, and its lag is none, so nothing else would wake anybody."""
+    found = health(BEAT, editions=(msgspec.structs.replace(EDITION, parked=parked),))
+    assert found.parked == parked
+
+    async def readied() -> Readiness:
+        return Readiness(True, views=[found])
+
+    request = Request(scope_of("GET", "/metrics"), Wire().receive)
+    text = (await Health(Gate(App("pages"), Settings()), readied).metrics(request)).body.decode()
+    assert f'storied_view_parked{{view="Page"}} {parked}' in text
+
+
 def test_a_view_that_is_built_anew_serves_the_old_model() -> None:
     """A rebuild takes no server down."""
     found = health(changed(life="building", position=2))

@@ -44,6 +44,8 @@ class ViewHealth(msgspec.Struct, frozen=True):
     lag_seconds: float
     beat_seconds: float | None
     error: str | None = None
+    parked: int = 0
+    """How many documents are held back."""
 
 
 class Readiness(msgspec.Struct):
@@ -98,7 +100,8 @@ def _view_health(
         state = "building" if alive[0].life == "building" else "parked" if live.parked else "running"
     late = settings.lag_limit is not None and lag > settings.lag_limit
     ready = state in ("running", "building", "parked") and not late
-    return ViewHealth(view, state, ready, position, lag, age, live.error if live else None)
+    error, parked = (live.error, live.parked) if live is not None else (None, 0)
+    return ViewHealth(view, state, ready, position, lag, age, error, parked)
 
 
 def head_of(beats: Sequence[Heartbeat], settings: Settings, now: float | None = None) -> int | None:
@@ -192,11 +195,13 @@ def _gauges(found: Readiness) -> Iterable[Gauge]:
     )
     position = Gauge("storied_view_position", "The position that a view stands at.", ["view"])
     alive = Gauge("storied_view_alive", "1 when somebody keeps the view up to date.", ["view"])
+    parked = Gauge("storied_view_parked", "How many documents of the view are held back at an event.", ["view"])
     beat = Gauge("storied_view_heartbeat_age_seconds", "How old the last sign of life is.", ["view"])
     for one in found.views:
         position.set(one.position, (one.view,))
+        parked.set(one.parked, (one.view,))
         alive.set(int(one.state in ("running", "building", "parked")), (one.view,))
         if one.beat_seconds is not None:  # without any sign of life nobody knows
             lag.set(one.lag_seconds, (one.view,))
             beat.set(one.beat_seconds, (one.view,))
-    return (ready, head, lag, position, alive, beat)
+    return (ready, head, lag, position, parked, alive, beat)
