@@ -67,6 +67,12 @@ def add_files(parser: ArgumentParser) -> None:
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as `storied keys` makes them")
 
 
+def verifier_from(arguments: Namespace, app: App) -> Verifier | None:
+    """Who finds out who asks: those that the files name, and the app's. Raises as `settings_from`."""
+    verifier: Verifier | None = _changed(arguments, app)["verifier"]
+    return verifier
+
+
 def _changed(arguments: Namespace, app: App) -> dict[str, Any]:
     """What the files that are named say, by setting; whom they verify is verified beside whom the app verifies."""
     configuration, folder = Configuration(), Path()
