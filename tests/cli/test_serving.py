@@ -82,6 +82,18 @@ def test_rules_without_a_verifier_are_pointed_out(shell: Shell) -> None:
     assert "no authentication" not in shell("serve", "tests.cli.guarded:app", "--check", "--port", "0").out
 
 
+@pytest.mark.parametrize(("audience", "warned"), [("", True), ('audience = "theatre"', False)])
+def test_tokens_for_any_other_app_are_pointed_out(shell: Shell, tmp_path: Path, audience: str, warned: bool) -> None:
+    """Leaving out the audience turns a check off, which nobody would notice."""
+    (tmp_path / "secret").write_bytes(b"x" * 32)
+    text = f'keys = "k.toml"\n[jwt]\nalgorithms = ["HS256"]\nsecret = "secret"\n{audience}'
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+    assert shell("keys", "new", "anna", "--file", "k.toml").code == 0
+    done = shell("serve", "--check", "--port", "0", "--config", "s.toml")
+    assert done.code == 0, done.err
+    assert ("! tokens for any other app of the same issuer are taken" in done.out) is warned
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example"])
 def test_an_address_that_others_reach_needs_a_verifier(shell: Shell, host: str) -> None:
     """Nothing was bound before that was looked at."""
