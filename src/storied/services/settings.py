@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stream_limit: int = 500
     """Streams that may be open at once, in each process; each holds a file descriptor."""
     client_stream_limit: int = 100
-    """How many of them a principal, or an address without one, may have open at once."""
+    """How many of them a principal, or an address without one, may have open at once, in each process."""
     head_seconds: float = 10.0
     """How long a client may take to send the head of a request."""
     idle_seconds: float = 30.0
@@ -68,9 +68,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     process: str = ""
     """Which of several servers this is; a label of its metrics."""
     rate: float = 0.0
-    """Requests a second that a principal, or an address without one, may go on sending; 0 is as many as it likes."""
+    """Requests a second that a principal, or an address without one, may send to each process; 0: as many as it likes."""
     burst: int = 100
-    """Requests that it may send at once."""
+    """Requests that it may send at once, to each process."""
     public_description: bool = False
     """Whether everybody may see ``/openapi.json`` and ``/docs`` where a credential is asked for."""
     access_log: bool = False
