@@ -68,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     process: str = ""
     """Which of several servers this is; a label of its metrics."""
     rate: float = 0.0
-    """Requests a second that a principal, or an address without one, may send to each process; 0: as many as it likes."""
+    """Requests a second that a principal, or an address without one, may send to each process; 0: any number."""
     burst: int = 100
     """Requests that it may send at once, to each process."""
     public_description: bool = False
