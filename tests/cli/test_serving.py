@@ -220,6 +220,33 @@ def test_settings_that_say_nothing_that_is_known_are_refused(
     assert shell("serve", "--check", "--port", "0", "--config", "absent.toml").code == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "bodylimit = 1",
+            "has 'bodylimit', which is no setting. Is body_limit meant? Known: hosts, origins, body_limit,",
+        ),
+        (
+            "[jwt]\naudiance = 1",
+            "has 'audiance', which is no part of [jwt]. Is audience meant? Known: algorithms, issuer,",
+        ),
+        ("zzz = 1", "has 'zzz', which is no setting. Known: hosts, "),
+        ("rate = -1.0", "rate cannot be -1.0. Give 0, or a number above it."),
+        ("burst = 0\ndeadline = 0.0", "deadline cannot be 0.0. Give a number above 0. burst cannot be 0. Give a whole"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_told_with_what_is_allowed(
+    shell: Shell, tmp_path: Path, text: str, told: str
+) -> None:
+    """By its name, with the name that was meant."""
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+    done = shell("serve", "--check", "--port", "0", "--config", "s.toml")
+    assert done.code == 2
+    assert told in done.err
+    assert "verifier" not in done.err
+
+
 def test_settings_come_from_a_file(shell: Shell, tmp_path: Path) -> None:
     """As TOML or JSON; what they name is beside them."""
     folder = tmp_path / "etc"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from argparse import ArgumentParser, Namespace
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import msgspec
 from storied.app import App
 from storied.cli.failures import UsageProblem
 from storied.domain.access import Verifier
+from storied.domain.showing import shown
 from storied.services.access.discovery import keys_of
 from storied.services.access.identity import ApiKeys, Verifiers
 from storied.services.settings import LOOPBACK, Settings
@@ -105,11 +107,24 @@ def _read(path: Path) -> Configuration:
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         if "verifier" in content:
             raise UsageProblem(f'{path} names a verifier. Write keys = "FILE" or a [jwt] table, or set app.verifier.')
+        _check_names(path, content)
         return msgspec.convert(content, Configuration)
     except OSError as error:
         raise UsageProblem(f"the settings in {path} cannot be read: {error}. Correct --config.") from error
     except (ValueError, msgspec.ValidationError) as error:
         raise UsageProblem(f"{path} holds no settings: {error}. Mend it.") from error
+
+
+def _check_names(path: Path, content: Any) -> None:
+    """Passes a file that names nothing which is not known. Raises `UsageProblem` that names what is."""
+    jwt = content.get("jwt") if isinstance(content, dict) else None
+    for table, known, where in ((content, Configuration, "setting"), (jwt, Tokens, "part of [jwt]")):
+        names = [name for name in known.__struct_fields__ if name != "verifier"]
+        for name in table if isinstance(table, dict) else ():
+            if name not in names:
+                near = get_close_matches(name, names, n=1)
+                meant = f"Is {near[0]} meant? " if near else ""
+                raise UsageProblem(f"{path} has {shown(name)}, which is no {where}. {meant}Known: {', '.join(names)}.")
 
 
 def _verifiers(configuration: Configuration, folder: Path) -> list[Verifier]:

@@ -15,6 +15,15 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names under which a machine reaches itself."""
 POSITION_HEADER = "Storied-Position"
 AFTER_HEADER = "Storied-After"
+_FROM_ONE = (
+    *("body_limit", "url_limit", "header_limit", "header_count", "page_limit"),
+    *("stream_limit", "client_stream_limit", "burst"),
+)
+_ABOVE_NOTHING = (
+    *("body_seconds", "head_seconds", "stream_seconds", "idle_seconds", "drain_seconds"),
+    *("wait_limit", "deadline", "heartbeat_limit"),
+)
+_FROM_NOTHING = ("rate", "drain_delay")
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9._-]*[a-z0-9_-]\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+")
 _OWN_PORT = re.compile(r"http:.*:80|https:.*:443")
@@ -83,31 +92,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that a view may be behind before a query service is not ready; None: as many as it likes."""
 
     def __post_init__(self) -> None:
-        at_least_one = (
-            "body_limit",
-            "url_limit",
-            "header_limit",
-            "header_count",
-            "page_limit",
-            "stream_limit",
-            "client_stream_limit",
-            "burst",
-        )
-        wrong = [name for name in at_least_one if getattr(self, name) < 1]
-        positive = (
-            "body_seconds",
-            "head_seconds",
-            "stream_seconds",
-            "idle_seconds",
-            "drain_seconds",
-            "wait_limit",
-            "deadline",
-            "heartbeat_limit",
-        )
-        wrong += [name for name in positive if not 0 < getattr(self, name) < float("inf")]
-        wrong += [name for name in ("rate", "drain_delay") if not 0 <= getattr(self, name) < float("inf")]
+        wrong = [mistake for name in self.__struct_fields__ if (mistake := _mistake(name, getattr(self, name)))]
         if wrong:
-            raise DefinitionError(f"{', '.join(wrong)} cannot be that small or that large. Give a number above 0.")
+            raise DefinitionError(" ".join(wrong))
         if not self.hosts:
             raise DefinitionError("hosts= is empty, so nobody could be answered. Name a host, or * for any.")
         for host in self.hosts:
@@ -122,3 +109,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                     f"{shown(origin)} is no origin. Write it as browsers send it: scheme, host and port in small "
                     "letters, without a path or the scheme's own port, such as https://shop.example."
                 )
+
+
+def _mistake(name: str, value: object) -> str | None:
+    """What is wrong with a setting that is a number, and what may be given."""
+    if name in _FROM_ONE and not (isinstance(value, int) and value >= 1):
+        return f"{name} cannot be {shown(value)}. Give a whole number from 1."
+    if name in _ABOVE_NOTHING and not (isinstance(value, int | float) and 0 < value < float("inf")):
+        return f"{name} cannot be {shown(value)}. Give a number above 0."
+    if name in _FROM_NOTHING and not (isinstance(value, int | float) and 0 <= value < float("inf")):
+        return f"{name} cannot be {shown(value)}. Give 0, or a number above it."
+    return None
