@@ -247,6 +247,17 @@ def test_a_mistake_in_the_settings_is_told_with_what_is_allowed(
     assert "verifier" not in done.err
 
 
+@pytest.mark.parametrize(
+    ("host", "named"), [("127.0.0.2", ["127.0.0.2"]), ("127.0.0.1", []), ("::1", []), ("localhost", [])]
+)
+def test_the_address_that_is_announced_is_answered_for(host: str, named: list[str]) -> None:
+    """Whichever of this machine's own it is."""
+    parser = Parser()
+    SERVE.add_options(parser)
+    found = settings_from(parser.parse_args(["--host", host]), guarded.app).hosts
+    assert list(found) == ["localhost", "127.0.0.1", "[::1]", *named]
+
+
 def test_settings_come_from_a_file(shell: Shell, tmp_path: Path) -> None:
     """As TOML or JSON; what they name is beside them."""
     folder = tmp_path / "etc"

@@ -51,8 +51,9 @@ def settings_from(arguments: Namespace, app: App) -> Settings:
     changed = _changed(arguments, app)
     if arguments.allow_host:
         changed["hosts"] = (*changed["hosts"], *arguments.allow_host)
-    if changed["hosts"] == LOOPBACK and not is_loopback(arguments.host):
-        changed["hosts"] = (*LOOPBACK, _as_host(arguments.host))
+    host = _as_host(arguments.host)
+    if changed["hosts"] == LOOPBACK and host not in LOOPBACK:
+        changed["hosts"] = (*LOOPBACK, host)
     changed["access_log"] = not arguments.quiet
     _check_exposed(arguments, changed["verifier"])
     return Settings(**changed)
