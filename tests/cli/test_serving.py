@@ -6,9 +6,11 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
+import jwt
 import pytest
 
 from storied.cli.configuring import settings_from
@@ -256,6 +258,29 @@ def test_the_address_that_is_announced_is_answered_for(host: str, named: list[st
     SERVE.add_options(parser)
     found = settings_from(parser.parse_args(["--host", host]), guarded.app).hosts
     assert list(found) == ["localhost", "127.0.0.1", "[::1]", *named]
+
+
+@pytest.mark.parametrize(
+    ("data", "secret"),
+    [
+        (b"correct horse battery staple and so on\n", b"correct horse battery staple and so on"),
+        ("  pass-wörter sind hier lang genug\r\n".encode(), "pass-wörter sind hier lang genug".encode()),
+        (b"\x0a" + bytes(range(200, 230)) + b"\x20", b"\x0a" + bytes(range(200, 230)) + b"\x20"),
+        (b"\x09" * 31 + b"\x00", b"\x09" * 31 + b"\x00"),
+    ],
+    ids=["text", "text in UTF-8", "bytes", "bytes that are ASCII"],
+)
+async def test_a_secret_is_what_the_file_holds(tmp_path: Path, data: bytes, secret: bytes) -> None:
+    """Of a text without the line's end; random bytes are taken as they are."""
+    (tmp_path / "secret").write_bytes(data)
+    (tmp_path / "s.toml").write_text('[jwt]\nalgorithms = ["HS256"]\nsecret = "secret"', encoding="utf-8")
+    parser = Parser()
+    SERVE.add_options(parser)
+    settings = settings_from(parser.parse_args(["--config", str(tmp_path / "s.toml")]), guarded.unverified)
+    token = jwt.encode({"sub": "anna", "exp": time.time() + 60}, secret, "HS256")
+    principal = await identify(settings.verifier, {"authorization": f"Bearer {token}"})
+    assert principal is not None
+    assert principal.id == "anna"
 
 
 def test_settings_come_from_a_file(shell: Shell, tmp_path: Path) -> None:

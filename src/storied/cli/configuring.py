@@ -166,12 +166,21 @@ def _keys_in(name: str, given: Tokens, folder: Path) -> Any:
     """The keys in the file."""
     try:
         data = (folder / name).read_bytes()
-        key: Any = json.loads(data) if given.jwks is not None else data if given.pem is not None else data.strip()
+        key: Any = json.loads(data) if given.jwks is not None else data if given.pem is not None else _secret(data)
     except (OSError, ValueError) as error:
         raise UsageProblem(f"the keys in {name} cannot be read: {error}. Correct the [jwt] table.") from error
     if given.pem is not None and b"-----BEGIN" not in key:
         raise UsageProblem(f"{name} holds no PEM. Give the provider's public key.")
     return key
+
+
+def _secret(data: bytes) -> bytes:
+    """The secret in a file: a text without the blanks around it, which editors add; any other bytes as they are."""
+    text = data.strip()
+    try:
+        return text if text.decode().isprintable() else data
+    except UnicodeDecodeError:
+        return data
 
 
 def _as_host(address: str) -> str:
