@@ -17,7 +17,7 @@ from storied.domain.events import Event
 from storied.domain.showing import shown
 from storied.domain.times import At, Clock
 from storied.domain.views import View
-from storied.errors import InvalidEvent, InvalidQuery
+from storied.errors import InvalidEvent, InvalidQuery, StoreUnavailable
 from storied.projections.asking import Found
 from storied.projections.reader import Reader
 from storied.projections.reporting import ViewReport
@@ -186,6 +186,14 @@ class OpenApp:
         """Returns once the view has seen *position*. Raises `NotCaughtUp` and `ViewFailed`."""
         check_timeout(timeout)
         await self._views.reached(view, position, timeout)
+
+    async def until_lost(self) -> StoreUnavailable:
+        """Returns once this process keeps the views no more, because their files, or the log's, are not in their place.
+
+        It gives the error that says so. Close the app then; opened again, it works on what is there. Raises
+        `DefinitionError` when the app was opened with ``views=False``.
+        """
+        return await self._views.until_lost()
 
     async def view_states(self) -> list[ViewReport]:
         """How each view of the app is doing: what readers are given, what is being built, lag, parked keys, errors."""

@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from storied.cli.main import VERBS
 from storied.cli.verb import Parser, Verb
+from storied.services.access.identity import keys_file_entry, new_key
 from tests.cli.conftest import Shell
 from tests.cli.guarded import CLERK, OPERATOR, READER
 from tests.docs.pages import ROOT
@@ -229,6 +231,35 @@ def test_rules_without_a_verifier_let_nobody_in(guarded: Shell, monkeypatch: pyt
     done = guarded("find", "BookPage", "--token", CLERK)
     assert done.code == DENIED
     assert "app.verifier" in done.err
+
+
+@pytest.mark.parametrize("words", [("--keys", "k.toml"), ("--config", "s.toml")])
+def test_who_asks_is_verified_by_the_files_of_the_services(
+    guarded: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, str]
+) -> None:
+    """Where the app has no verifier of its own, and beside it where it has one."""
+    secret, kept = new_key("cleo", ["clerk", "operator"])
+    (tmp_path / "k.toml").write_text(keys_file_entry(kept), encoding="utf-8")
+    (tmp_path / "s.toml").write_text('keys = "k.toml"', encoding="utf-8")
+    assert guarded("get", "BookPage", "b-1", "--token", CLERK, *words).code == 0
+    for app in ("app", "unverified"):
+        monkeypatch.setenv("STORIED_APP", f"tests.cli.guarded:{app}")
+        assert guarded("get", "BookPage", "b-1", "--token", secret, *words).code == 0
+        assert guarded("get", "BookPage", "b-1", "--token", f"{secret}x", *words).code == DENIED
+    monkeypatch.setenv("STORIED_APP", "tests.cli.guarded:app")
+    assert guarded("views", "--token", secret, *words).code == 0
+
+
+def test_who_cannot_be_verified_is_told_what_is_missing(guarded: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token alone would not help."""
+    assert "--keys" not in guarded("views").err
+    monkeypatch.setenv("STORIED_APP", "tests.cli.guarded:unverified")
+    for token in ((), ("--token", CLERK)):
+        done = guarded("views", *token)
+        assert done.code == DENIED
+        assert done.err.splitlines()[-1].endswith(
+            "name what the services verify with (--keys FILE, or --config FILE), or set app.verifier."
+        )
 
 
 def test_without_rules_no_token_is_looked_at(shell: Shell) -> None:

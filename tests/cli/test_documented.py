@@ -13,7 +13,7 @@ from tests.cli.conftest import Shell
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "cli.md"
-COMMON = {"--help", "--json", "--debug", "--store", "--app", "--token"}
+COMMON = {"--help", "--json", "--debug", "--store", "--app", "--token", "--keys", "--config"}
 EXAMPLES = {
     "demo": ["--store", "demo.db"],
     "append": ["A", "{}"],

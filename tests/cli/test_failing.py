@@ -1,5 +1,6 @@
 """Errors are sentences with a remedy, exit codes are kept, and no traceback is shown unless it is asked for."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,41 @@ def test_an_app_that_cannot_be_loaded_is_told(
     done = shell("get", "BookPage", "b-1", *(["--app", app] if app else []))
     assert done.code == 2
     assert part in done.err
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("sys.exit('need DATABASE')", "sys.exit('need DATABASE')"),
+        ("sys.exit(3)", "sys.exit(3)"),
+        ("sys.exit()", "sys.exit(None)"),
+        ("raise GeneratorExit", "GeneratorExit"),
+    ],
+)
+@pytest.mark.parametrize(
+    "words", [("serve", "leaving:app", "--check"), ("work", "leaving:app"), ("openapi", "leaving:app"), ("views",)]
+)
+def test_an_app_that_leaves_while_it_is_imported_is_told(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], said: str, told: str
+) -> None:
+    """With what it said; and what was to be started is not taken for something that has ended well."""
+    (tmp_path / "leaving.py").write_text(f"import sys\n{said}\n", encoding="utf-8")
+    monkeypatch.setenv("STORIED_APP", "leaving:app")
+    done = shell(*words)
+    assert (done.code, done.out) == (2, "")
+    assert "module leaving cannot be imported: " in done.err
+    assert told in done.err
+
+
+def test_code_that_leaves_with_a_text_is_heard(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it does: the text is printed, and the code is not that of success."""
+
+    def leave() -> None:
+        sys.exit("enough")
+
+    monkeypatch.setattr("storied.cli.main.make_parser", leave)
+    done = shell("tail")
+    assert (done.code, done.err) == (1, "storied: enough\n")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,19 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
+import jwt
 import pytest
 
+from storied.cli.configuring import settings_from
 from storied.cli.keys import add_entry
-from storied.services.access.identity import ApiKeys, keys_file_entry, new_key
+from storied.cli.serve import VERB as SERVE
+from storied.cli.verb import Parser
+from storied.services.access.identity import ApiKeys, identify, keys_file_entry, new_key
+from tests.cli import guarded
 from tests.cli.conftest import Shell
 from tests.docs.pages import ROOT
 
@@ -76,6 +82,18 @@ def test_rules_without_a_verifier_are_pointed_out(shell: Shell) -> None:
     done = shell("serve", "tests.cli.guarded:unverified", "--check", "--port", "0")
     assert "only what is for EVERYONE is open" in done.out
     assert "no authentication" not in shell("serve", "tests.cli.guarded:app", "--check", "--port", "0").out
+
+
+@pytest.mark.parametrize(("audience", "warned"), [("", True), ('audience = "theatre"', False)])
+def test_tokens_for_any_other_app_are_pointed_out(shell: Shell, tmp_path: Path, audience: str, warned: bool) -> None:
+    """Leaving out the audience turns a check off, which nobody would notice."""
+    (tmp_path / "secret").write_bytes(b"x" * 32)
+    text = f'keys = "k.toml"\n[jwt]\nalgorithms = ["HS256"]\nsecret = "secret"\n{audience}'
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+    assert shell("keys", "new", "anna", "--file", "k.toml").code == 0
+    done = shell("serve", "--check", "--port", "0", "--config", "s.toml")
+    assert done.code == 0, done.err
+    assert ("! tokens for any other app of the same issuer are taken" in done.out) is warned
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example"])
@@ -204,6 +222,67 @@ def test_settings_that_say_nothing_that_is_known_are_refused(
     assert shell("serve", "--check", "--port", "0", "--config", "absent.toml").code == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "bodylimit = 1",
+            "has 'bodylimit', which is no setting. Is body_limit meant? Known: hosts, origins, body_limit,",
+        ),
+        (
+            "[jwt]\naudiance = 1",
+            "has 'audiance', which is no part of [jwt]. Is audience meant? Known: algorithms, issuer,",
+        ),
+        ("zzz = 1", "has 'zzz', which is no setting. Known: hosts, "),
+        ("rate = -1.0", "rate cannot be -1.0. Give 0, or a number above it."),
+        ("burst = 0\ndeadline = 0.0", "deadline cannot be 0.0. Give a number above 0. burst cannot be 0. Give a whole"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_told_with_what_is_allowed(
+    shell: Shell, tmp_path: Path, text: str, told: str
+) -> None:
+    """By its name, with the name that was meant."""
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+    done = shell("serve", "--check", "--port", "0", "--config", "s.toml")
+    assert done.code == 2
+    assert told in done.err
+    assert "verifier" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("host", "named"), [("127.0.0.2", ["127.0.0.2"]), ("127.0.0.1", []), ("::1", []), ("localhost", [])]
+)
+def test_the_address_that_is_announced_is_answered_for(host: str, named: list[str]) -> None:
+    """Whichever of this machine's own it is."""
+    parser = Parser()
+    SERVE.add_options(parser)
+    found = settings_from(parser.parse_args(["--host", host]), guarded.app).hosts
+    assert list(found) == ["localhost", "127.0.0.1", "[::1]", *named]
+
+
+@pytest.mark.parametrize(
+    ("data", "secret"),
+    [
+        (b"correct horse battery staple and so on\n", b"correct horse battery staple and so on"),
+        ("  pass-wörter sind hier lang genug\r\n".encode(), "pass-wörter sind hier lang genug".encode()),
+        (b"\x0a" + bytes(range(200, 230)) + b"\x20", b"\x0a" + bytes(range(200, 230)) + b"\x20"),
+        (b"\x09" * 31 + b"\x00", b"\x09" * 31 + b"\x00"),
+    ],
+    ids=["text", "text in UTF-8", "bytes", "bytes that are ASCII"],
+)
+async def test_a_secret_is_what_the_file_holds(tmp_path: Path, data: bytes, secret: bytes) -> None:
+    """Of a text without the line's end; random bytes are taken as they are."""
+    (tmp_path / "secret").write_bytes(data)
+    (tmp_path / "s.toml").write_text('[jwt]\nalgorithms = ["HS256"]\nsecret = "secret"', encoding="utf-8")
+    parser = Parser()
+    SERVE.add_options(parser)
+    settings = settings_from(parser.parse_args(["--config", str(tmp_path / "s.toml")]), guarded.unverified)
+    token = jwt.encode({"sub": "anna", "exp": time.time() + 60}, secret, "HS256")
+    principal = await identify(settings.verifier, {"authorization": f"Bearer {token}"})
+    assert principal is not None
+    assert principal.id == "anna"
+
+
 def test_settings_come_from_a_file(shell: Shell, tmp_path: Path) -> None:
     """As TOML or JSON; what they name is beside them."""
     folder = tmp_path / "etc"
@@ -240,3 +319,18 @@ def test_what_an_extra_brings_is_named_when_it_is_missing(shell: Shell, tmp_path
     assert "pip install 'storied[" in done.stderr
     assert run("stats").returncode == 0
     assert run("work", "--check").returncode == 0
+
+
+@pytest.mark.parametrize("words", [("--keys", "k.toml"), ("--config", "s.toml")])
+async def test_keys_hold_beside_what_the_app_verifies(shell: Shell, tmp_path: Path, words: tuple[str, str]) -> None:
+    """Who had a credential that the app takes is not shut out by somebody else's key."""
+    secret, kept = new_key("anna", ["clerk"])
+    (tmp_path / "k.toml").write_text(keys_file_entry(kept), encoding="utf-8")
+    (tmp_path / "s.toml").write_text('keys = "k.toml"', encoding="utf-8")
+    parser = Parser()
+    SERVE.add_options(parser)
+    settings = settings_from(parser.parse_args([words[0], str(tmp_path / words[1])]), guarded.app)
+    for key, name in ((secret, "anna"), (guarded.CLERK, "carl")):
+        principal = await identify(settings.verifier, {"x-api-key": key})
+        assert principal is not None
+        assert principal.id == name

@@ -17,6 +17,8 @@ from storied.cli.main import make_parser
 from storied.cli.views import _duration
 from storied.engines.sqlite.documents import SqliteDocuments
 from storied.errors import KeyParked, NotCaughtUp, ViewRebuilding
+from storied.projections import reporting
+from storied.store.documents import Heartbeat
 from storied.testing.waiting import eventually
 from tests.cli.conftest import Shell
 from tests.cli.sales import REFUSED
@@ -70,6 +72,7 @@ def test_the_keys_of_a_view_are_stable(shop: Shell) -> None:
     """Scripts may rely on them; changing this list is a change of the public API."""
     told = report(shop)
     keys = ["view", "state", "position", "head", "lag_events", "lag_seconds", "parked", "error", "built", "updated_at"]
+    keys.append("beat_seconds")
     assert list(told) == keys
     assert (told["state"], told["parked"], told["built"], told["error"]) == ("parked", 2, None, None)
     assert told["updated_at"].endswith("Z")
@@ -83,6 +86,47 @@ def test_a_view_that_stopped_says_why(shell: Shell) -> None:
     done = shell("views")
     assert done.out.splitlines()[1].split()[:4] == ["BookPage", "failed", "4", "1"]
     assert "BookPage: view BookPage stopped before event 5 (BookLent)" in done.out
+
+
+def signed(folder: Path, life: str) -> None:
+    """Somebody gives a sign of life for the books, and does not say goodbye."""
+
+    async def sign() -> None:
+        documents = await SqliteDocuments.open(folder / "library.views.db")
+        await documents.beat("w-1", [Heartbeat("BookPage", "w-1", life, 4, 4, 0)])
+        await documents.aclose()
+
+    asyncio.run(sign())
+
+
+def test_a_view_whose_worker_has_died_is_dead(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `/readyz` says, after as long; and it is told what to do."""
+    shell("get", "BookPage", "b-1")
+    signed(tmp_path, "running")
+    assert shell("views", "--json").lines[0]["state"] == "running"
+    monkeypatch.setattr(reporting, "DEAD_SECONDS", 0)
+    told = shell("views", "--json").lines
+    assert [one["state"] for one in told] == ["dead", "running"]
+    assert told[0]["beat_seconds"] > 0
+    assert told[1]["beat_seconds"] is None
+    done = shell("views")
+    assert done.out.splitlines()[1].split()[:2] == ["BookPage", "dead"]
+    assert re.search(r"^BookPage: the last sign of life is \S+ s old\. .* \(storied work\)\.$", done.out, re.MULTILINE)
+
+
+def test_a_worker_that_has_stopped_by_itself_keeps_nothing_up_to_date(shell: Shell, tmp_path: Path) -> None:
+    """However lately it said so."""
+    shell("get", "BookPage", "b-1")
+    signed(tmp_path, "superseded")
+    assert shell("views", "--json").lines[0]["state"] == "dead"
+
+
+def test_a_view_that_is_behind_and_that_nobody_keeps_is_pointed_out(shell: Shell) -> None:
+    """Its worker may have been stopped in good order, and nothing is wrong but that nobody has started it."""
+    shell("get", "BookPage", "b-1")
+    assert "nobody keeps it" not in shell("views").out
+    shell("append", "BookReturned", '{"book": "b-2"}', "--tag", "book:b-2")
+    assert "BookPage: nobody keeps it up to date. Start `storied work`" in shell("views").out
 
 
 def test_a_read_model_of_other_code_is_foreign(shop: Shell) -> None:

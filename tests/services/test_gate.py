@@ -214,6 +214,16 @@ async def test_health_is_for_everybody_and_its_reasons_for_operators() -> None:
         assert (await ask(service, "GET", "/readyz", headers={"X-Api-Key": OTTO}, **away)).json["head"] == 0
 
 
+async def test_a_probe_by_address_is_told_no_details() -> None:
+    """Not even an operator's, nor on this machine; and nothing else is answered for an address that is not named."""
+    async with command_service(make_app(), "memory://", settings=SETTINGS) as service:
+        for headers in ({"Host": "10.0.0.7:8000"}, {"Host": "10.0.0.7", "X-Api-Key": OTTO}):
+            assert (await ask(service, "GET", "/livez", headers=headers)).json == {"status": "alive"}
+            assert (await ask(service, "GET", "/readyz", headers=headers)).json == {"status": "ready"}
+            for path in ("/metrics", "/openapi.json", "/docs", "/notes", "/livez/"):
+                assert (await ask(service, "GET", path, headers=headers)).status == 421
+
+
 async def test_a_server_that_goes_down_is_not_ready_and_lives() -> None:
     """Nobody should send anything more, and nobody should kill it."""
     async with command_service(make_app(), "memory://", settings=SETTINGS) as service:

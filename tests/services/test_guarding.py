@@ -60,6 +60,29 @@ def test_a_foreign_host_stays_one() -> None:
         assert refused.value.code == "bad-host"
 
 
+@pytest.mark.parametrize("host", ["10.0.0.7", "10.0.0.7:8000", "[2001:db8::7]:8000", "192.0.2.1."])
+def test_a_probe_may_come_by_address(host: str) -> None:
+    """For it knows no name; and no page can, for the name that it was loaded from stands in its requests."""
+    guard = Guard(Settings(hosts=("shop.example",)))
+    for path in ("/livez", "/readyz"):
+        for method in ("GET", "HEAD", "GET"):
+            request = request_of(method, path, headers={"Host": host})
+            guard.check(request)
+            assert request.stray
+    for method, path in (("POST", "/livez"), ("OPTIONS", "/readyz"), ("GET", "/metrics"), ("GET", "/"), ("GET", "/x")):
+        with pytest.raises(RequestRefused) as refused:
+            guard.check(request_of(method, path, headers={"Host": host}))
+        assert refused.value.code == "bad-host"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "", "10.0.0.7.nip.io", "10.0.0.7:x", "[::1", "0x7f.1"])
+def test_a_probe_by_another_name_is_refused(host: str) -> None:
+    """It may be a page whose name was pointed at this machine."""
+    with pytest.raises(RequestRefused) as refused:
+        Guard(Settings()).check(request_of("GET", "/livez", headers={"Host": host}))
+    assert refused.value.code == "bad-host"
+
+
 def test_two_hosts_are_one_too_many() -> None:
     """A proxy and we might take different ones for true."""
     guard = Guard(Settings())

@@ -8,7 +8,7 @@ import pytest
 from storied import App
 from storied.services.commands import command_service
 from storied.services.gate import Gate
-from storied.services.health import Health, Readied, Readiness, ViewHealth, view_health
+from storied.services.health import Health, Readied, Readiness, ViewHealth, head_of, view_health
 from storied.services.joining import Joined
 from storied.services.settings import Settings
 from storied.services.web.http import Request
@@ -88,6 +88,20 @@ def test_a_view_with_parked_keys_serves_the_others() -> None:
     assert (found.state, found.ready) == ("parked", True)
 
 
+@pytest.mark.parametrize("parked", [0, 2])
+async def test_the_metrics_count_the_documents_that_are_held_back(parked: int) -> None:
+    """The view is ready, and its lag is none, so nothing else would wake anybody."""
+    found = health(BEAT, editions=(msgspec.structs.replace(EDITION, parked=parked),))
+    assert found.parked == parked
+
+    async def readied() -> Readiness:
+        return Readiness(True, views=[found])
+
+    request = Request(scope_of("GET", "/metrics"), Wire().receive)
+    text = (await Health(Gate(App("pages"), Settings()), readied).metrics(request)).body.decode()
+    assert f'storied_view_parked{{view="Page"}} {parked}' in text
+
+
 def test_a_view_that_is_built_anew_serves_the_old_model() -> None:
     """A rebuild takes no server down."""
     found = health(changed(life="building", position=2))
@@ -125,6 +139,15 @@ def test_a_dead_view_is_later_every_second(sign: Heartbeat) -> None:
     waited = sign.lag_us / 1e6
     assert lags[0] == (9 + waited if waited else 0.0)
     assert lags[1:] == [age + waited for age in (11, 60, 3600)]
+
+
+def test_the_head_is_what_those_who_live_told_last() -> None:
+    """A query service does not open the log for it."""
+    settings = Settings(heartbeat_limit=10)
+    old = changed(worker="w-0", head=99, beaten_us=int((NOW - 11) * 1e6))
+    assert head_of([BEAT, changed(view="Other", head=9), old], settings, NOW) == 9
+    assert head_of([old], settings, NOW) is None
+    assert head_of([], settings, NOW) is None
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,11 @@ async def test_who_waits_is_served_by_a_process_that_has_started_when_all_are_st
     ("said", "code", "why"),
     [
         ("raise RuntimeError('no luck')", 2, "ended with 2, which another start would not change"),
+        ("raise SystemExit('no luck')", 2, "ended with 2, which another start would not change"),
         ("import os; os._exit(9)", 9, "ended with 9, for the 5th time soon after its start"),
         ("import os; os.kill(os.getpid(), 9)", 1, "was ended by SIGKILL, for the 5th time soon after its start"),
     ],
-    ids=["an error in the app", "an exit", "a kill"],
+    ids=["an error in the app", "an app that leaves", "an exit", "a kill"],
 )
 async def test_who_waits_for_servers_that_cannot_start_is_told(tmp_path: Path, said: str, code: int, why: str) -> None:
     """When their parent gives up, at once where trying again is no use; it ends with what they ended with."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from argparse import ArgumentParser, Namespace
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import msgspec
 from storied.app import App
 from storied.cli.failures import UsageProblem
 from storied.domain.access import Verifier
+from storied.domain.showing import shown
 from storied.services.access.discovery import keys_of
 from storied.services.access.identity import ApiKeys, Verifiers
 from storied.services.settings import LOOPBACK, Settings
@@ -46,19 +48,20 @@ class Configuration(Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def settings_from(arguments: Namespace, app: App) -> Settings:
     """The settings that the options and the file that they name make. Raises `UsageProblem` and `DefinitionError`."""
-    changed = _changed(arguments)
+    changed = _changed(arguments, app)
     if arguments.allow_host:
         changed["hosts"] = (*changed["hosts"], *arguments.allow_host)
-    if changed["hosts"] == LOOPBACK and not is_loopback(arguments.host):
-        changed["hosts"] = (*LOOPBACK, _as_host(arguments.host))
+    host = _as_host(arguments.host)
+    if changed["hosts"] == LOOPBACK and host not in LOOPBACK:
+        changed["hosts"] = (*LOOPBACK, host)
     changed["access_log"] = not arguments.quiet
-    _check_exposed(arguments, app, changed["verifier"])
+    _check_exposed(arguments, changed["verifier"])
     return Settings(**changed)
 
 
-def described_settings(arguments: Namespace) -> Settings:
+def described_settings(arguments: Namespace, app: App) -> Settings:
     """The settings that decide what services take and answer, wherever they listen. Raises as `settings_from`."""
-    return Settings(**_changed(arguments))
+    return Settings(**_changed(arguments, app))
 
 
 def add_files(parser: ArgumentParser) -> None:
@@ -67,8 +70,14 @@ def add_files(parser: ArgumentParser) -> None:
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as `storied keys` makes them")
 
 
-def _changed(arguments: Namespace) -> dict[str, Any]:
-    """What the files that are named say, by setting."""
+def verifier_from(arguments: Namespace, app: App) -> Verifier | None:
+    """Who finds out who asks: those that the files name, and the app's. Raises as `settings_from`."""
+    verifier: Verifier | None = _changed(arguments, app)["verifier"]
+    return verifier
+
+
+def _changed(arguments: Namespace, app: App) -> dict[str, Any]:
+    """What the files that are named say, by setting; whom they verify is verified beside whom the app verifies."""
     configuration, folder = Configuration(), Path()
     if arguments.config is not None:
         configuration, folder = _read(arguments.config), arguments.config.parent
@@ -76,14 +85,16 @@ def _changed(arguments: Namespace) -> dict[str, Any]:
     verifiers = _verifiers(configuration, folder)
     if arguments.keys is not None:
         verifiers.append(ApiKeys.load(arguments.keys))
+    if app.verifier is not None:
+        verifiers.append(app.verifier)
     if verifiers:
         changed["verifier"] = verifiers[0] if len(verifiers) == 1 else Verifiers(verifiers)
     return changed
 
 
-def _check_exposed(arguments: Namespace, app: App, verifier: Verifier | None) -> None:
+def _check_exposed(arguments: Namespace, verifier: Verifier | None) -> None:
     """Passes what may be bound. Raises `UsageProblem` when anybody could reach it and nobody asks who they are."""
-    if is_loopback(arguments.host) or verifier or app.verifier or arguments.insecure_no_auth:
+    if is_loopback(arguments.host) or verifier or arguments.insecure_no_auth:
         return
     raise UsageProblem(
         f"{arguments.host} can be reached from elsewhere, and nothing says who asks. Give --keys FILE, a [jwt] table "
@@ -97,11 +108,24 @@ def _read(path: Path) -> Configuration:
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         if "verifier" in content:
             raise UsageProblem(f'{path} names a verifier. Write keys = "FILE" or a [jwt] table, or set app.verifier.')
+        _check_names(path, content)
         return msgspec.convert(content, Configuration)
     except OSError as error:
         raise UsageProblem(f"the settings in {path} cannot be read: {error}. Correct --config.") from error
     except (ValueError, msgspec.ValidationError) as error:
         raise UsageProblem(f"{path} holds no settings: {error}. Mend it.") from error
+
+
+def _check_names(path: Path, content: Any) -> None:
+    """Passes a file that names nothing which is not known. Raises `UsageProblem` that names what is."""
+    jwt = content.get("jwt") if isinstance(content, dict) else None
+    for table, known, where in ((content, Configuration, "setting"), (jwt, Tokens, "part of [jwt]")):
+        names = [name for name in known.__struct_fields__ if name != "verifier"]
+        for name in table if isinstance(table, dict) else ():
+            if name not in names:
+                near = get_close_matches(name, names, n=1)
+                meant = f"Is {near[0]} meant? " if near else ""
+                raise UsageProblem(f"{path} has {shown(name)}, which is no {where}. {meant}Known: {', '.join(names)}.")
 
 
 def _verifiers(configuration: Configuration, folder: Path) -> list[Verifier]:
@@ -142,12 +166,21 @@ def _keys_in(name: str, given: Tokens, folder: Path) -> Any:
     """The keys in the file."""
     try:
         data = (folder / name).read_bytes()
-        key: Any = json.loads(data) if given.jwks is not None else data if given.pem is not None else data.strip()
+        key: Any = json.loads(data) if given.jwks is not None else data if given.pem is not None else _secret(data)
     except (OSError, ValueError) as error:
         raise UsageProblem(f"the keys in {name} cannot be read: {error}. Correct the [jwt] table.") from error
     if given.pem is not None and b"-----BEGIN" not in key:
         raise UsageProblem(f"{name} holds no PEM. Give the provider's public key.")
     return key
+
+
+def _secret(data: bytes) -> bytes:
+    """The secret in a file: a text without the blanks around it, which editors add; any other bytes as they are."""
+    text = data.strip()
+    try:
+        return text if text.decode().isprintable() else data
+    except UnicodeDecodeError:
+        return data
 
 
 def _as_host(address: str) -> str:

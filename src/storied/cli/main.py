@@ -33,7 +33,8 @@ from storied.cli import (
     views,
     work,
 )
-from storied.cli.failures import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code, sentence
+from storied.cli.escaping import visible
+from storied.cli.failures import INTERRUPTED, MEANINGS, PIPE_CLOSED, REFUSED, exit_code, sentence
 from storied.cli.places import is_debugging
 from storied.cli.printing import Output
 from storied.cli.verb import Parser, Verb
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with asyncio.Runner(loop_factory=_fastest_loop() if arguments.is_server else None) as runner:
             runner.run(_run(arguments))
         sys.stdout.flush()
-    except SystemExit as leaving:  # --help and --version
+    except SystemExit as leaving:  # --help and --version; and what code of the app may do
         return _finished(leaving)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -126,7 +127,13 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _finished(leaving: SystemExit) -> int:
-    return leaving.code if isinstance(leaving.code, int) else 0
+    """The code it says; of a text, which is printed, that is 1, as Python has it."""
+    if isinstance(leaving.code, int):
+        return leaving.code
+    if leaving.code is None:
+        return 0
+    print(f"storied: {visible(str(leaving.code))}", file=sys.stderr)
+    return REFUSED
 
 
 def _pipe_closed() -> int:

@@ -30,7 +30,7 @@ def _add_options(parser: ArgumentParser) -> None:
 async def _run(arguments: Namespace, out: Output) -> None:
     app = load_app(arguments)
     side: Side = "commands" if arguments.commands else "queries" if arguments.queries else "both"
-    document = openapi(app, side, settings=described_settings(arguments))
+    document = openapi(app, side, settings=described_settings(arguments, app))
     if out.json:
         out.document(document)
         return

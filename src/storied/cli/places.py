@@ -110,7 +110,14 @@ def _import(name: str) -> object:
                 f"there is no module {name}. Run this in the folder that holds it, or install it."
             ) from error
         raise UsageProblem(f"module {name} imports {error.name}, which is not installed. Install it.") from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except SystemExit as leaving:
+        raise UsageProblem(
+            f"module {name} cannot be imported: it leaves by sys.exit({leaving.code!r}). Give it what it asks for; "
+            "--debug shows where."
+        ) from leaving
+    except BaseException as error:
         raise UsageProblem(
             f"module {name} cannot be imported: {type(error).__name__}: {error}. Mend it; --debug shows where."
         ) from error

@@ -19,6 +19,7 @@ from storied.cli.places import APP_VARIABLE, STORE_VARIABLE, add_store, load_app
 from storied.cli.printing import Output
 from storied.cli.times import parse_count
 from storied.cli.verb import Verb
+from storied.services.access.identity import takes_any_audience
 from storied.services.gate import Gate
 from storied.services.serving.listening import address_of, hold
 from storied.services.serving.stopping import end_when_told
@@ -149,6 +150,8 @@ class _Told:
             yield "the app has rules and nothing says who asks: only what is for EVERYONE is open (--keys, or [jwt])"
         elif self.gate.verifier is None:
             yield "no authentication: everybody on this machine is let in (--keys, or [jwt] in --config)"
+        if takes_any_audience(self.gate.verifier):
+            yield "tokens for any other app of the same issuer are taken: name this one, audience = … in [jwt]"
         if exposed and not set(self.gate.settings.hosts) - {*LOOPBACK, "0.0.0.0", "[::]"}:  # noqa: S104 - compared
             yield "only requests for localhost are answered: name this server with --allow-host"
 

@@ -28,7 +28,7 @@ from storied.store.documents import Parked
 
 ACTIONS = ("parked", "retry", "rebuild")
 NUMBERS = ("POSITION", "LAG", "BEHIND", "PARKED", "BUILDING")
-COLORS = {"running": "green", "building": "yellow", "parked": "yellow", "failed": "red"}
+COLORS = {"running": "green", "building": "yellow", "parked": "yellow", "failed": "red", "dead": "red"}
 
 
 def _add_options(parser: ArgumentParser) -> None:
@@ -69,6 +69,8 @@ async def _list(app: App, url: str, out: Output) -> None:
     for report in reports:
         if report.error is not None:
             out.line((f"{report.view}: ", COLORS.get(report.state, "")), report.error)
+        elif (told := _kept_by_nobody(report)) is not None:
+            out.line((f"{report.view}: ", COLORS.get(report.state, "")), told)
     if reports:
         out.line(f"the head is {reports[0].head}")
 
@@ -161,6 +163,16 @@ def _not_parked(arguments: Namespace) -> NotFound:
     return NotFound(
         f"{arguments.key} is not parked in {arguments.view}. `storied views parked {arguments.view}` lists what is."
     )
+
+
+def _kept_by_nobody(report: ViewReport) -> str | None:
+    """What to do about a view that nobody keeps up to date, where that matters."""
+    if report.state == "dead" and report.beat_seconds is not None:
+        age = _duration(report.beat_seconds)
+        return f"the last sign of life is {age} old. See what became of its worker, and start it again (storied work)."
+    if report.lag_events and report.beat_seconds is None:
+        return "nobody keeps it up to date. Start `storied work`; or the next program that opens the app does."
+    return None
 
 
 def _row(report: ViewReport) -> tuple[str, ...]:

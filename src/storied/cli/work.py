@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Awaitable, Callable
 
 from storied.cli.logs import log_to_stderr
 from storied.cli.places import STORE_VARIABLE, load_app, store_or_default
 from storied.cli.printing import Output
 from storied.cli.serve import add_target
 from storied.cli.verb import Verb
+from storied.services.serving.keeping import keep
 from storied.services.serving.stopping import end_when_told, until_told
 from storied.services.serving.supervising import Parent
 
@@ -24,9 +26,9 @@ async def _run(arguments: Namespace, out: Output) -> None:
     app = load_app(arguments)
     log_to_stderr()
     url, is_default = store_or_default(arguments, app)
-    async with app.open(url):
+
+    def started() -> None:
         if arguments.supervised:
-            await Parent().until_told()
             return
         if out.json:
             out.document({"app": app.name, "store": url, "views": sorted(app.views)})
@@ -34,8 +36,19 @@ async def _run(arguments: Namespace, out: Output) -> None:
             out.line(f"keeping {len(app.views)} views of {app.name} up to date")
             out.line(f"store {url}", f" (name another with --store or {STORE_VARIABLE})" if is_default else "")
         out.flush()
-        if not arguments.check:
-            await until_told()
+
+    await keep(app, url, _told(arguments), started)
+
+
+def _told(arguments: Namespace) -> Callable[[], Awaitable[None]]:
+    """What returns when it is time to stop."""
+    if arguments.supervised:
+        return Parent().until_told
+    return _at_once if arguments.check else until_told
+
+
+async def _at_once() -> None:
+    """Returns."""
 
 
 VERB = Verb(

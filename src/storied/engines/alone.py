@@ -12,6 +12,7 @@ from pathlib import Path
 
 from storied.domain.times import Clock, utc_now
 from storied.engines.opening import open_log, sqlite_address
+from storied.engines.sqlite.identifying import LogAt
 from storied.engines.sqlite.reading import SqliteReadModels
 from storied.errors import StoreClosed, StoreUnavailable
 from storied.store.documents import ReadModels
@@ -41,6 +42,11 @@ async def open_read_models(url: str) -> AsyncIterator[ReadModels]:
         yield documents
     finally:
         await documents.aclose()
+
+
+def log_at(url: str) -> LogAt:
+    """Which log lies at the URL, without having it open. Raises `StoreUnavailable` for a URL that names none."""
+    return LogAt(sqlite_address(url).path)
 
 
 class LateLog:

@@ -122,5 +122,19 @@ def is_made(url: str) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
+def look_of(url: str) -> tuple[int, ...] | None:
+    """What tells the store at the URL from another in its place, or from one that is still being copied there.
+
+    None while there is none. Raises `StoreUnavailable` for a URL that names none.
+    """
+    if not is_made(url):
+        return None
+    try:
+        status = sqlite_address(url).path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def _bad_url(url: str, why: str) -> StoreUnavailable:
     return StoreUnavailable(f"{url!r} names no store: {why}. Correct the URL.", code="bad-url")

@@ -15,9 +15,14 @@ from storied.errors import StoreClosed, StoreUnavailable
 from storied.projections.runner import Runner, Runners
 from storied.projections.troubles import Trouble
 from storied.store.documents import Documents, Heartbeat
+from storied.store.placing import MOVED, Placed
 from storied.store.port import EventStore
 
 BEAT_SECONDS = 1.0
+DEAD_SECONDS = 15.0
+"""How old the last sign of life may be before a view counts as dead, unless an operator says otherwise."""
+LIVES = ("running", "building")
+"""What signs say of views that are kept up to date."""
 
 log = logging.getLogger("storied.projections")
 
@@ -38,10 +43,13 @@ async def kept_up_to_date(runners: Runners, documents: Documents, store: EventSt
 
 
 class Beating:
-    """Gives a sign of life for each runner, again and again, and says goodbye at the end."""
+    """Gives a sign of life for each runner, again and again, and says goodbye at the end.
+
+    It gives none, and ends the runners, once what they read and write is not what others find by then.
+    """
 
     def __init__(self, runners: Runners, documents: Documents, store: EventStore) -> None:
-        self._runners = list(runners.by_name.values())
+        self._all, self._runners = runners, list(runners.by_name.values())
         self._documents, self._store = documents, store
         self._was_seen = False
         self._trouble = Trouble("no sign of life could be given", "signs of life are given again")
@@ -53,9 +61,13 @@ class Beating:
             while True:
                 await asyncio.sleep(BEAT_SECONDS)
                 try:
+                    check_places(self._store, self._documents)
                     await self.beat()
                     self._trouble.over()
                 except StoreUnavailable as error:
+                    if error.code == MOVED:
+                        await self._lose(error)
+                        return
                     self._trouble.met(error)
         except StoreClosed:
             return
@@ -70,10 +82,20 @@ class Beating:
         """Says goodbye, as far as the documents take it."""
         if not self._was_seen:
             return
+        self._was_seen = False
         try:
             await self._documents.beat(self.worker, [])
         except (StoreUnavailable, StoreClosed) as error:
             log.warning("the last sign of life stays: %s", error)
+
+    async def _lose(self, error: StoreUnavailable) -> None:
+        log.error("the views are not kept up to date any more: %s", error)
+        await self._all.lose(error)
+        try:
+            check_places(self._documents)
+        except StoreUnavailable:
+            return  # nobody would hear it there
+        await self.leave()
 
     async def _sign(self, runner: Runner, head: int) -> Heartbeat:
         state = runner.state
@@ -86,3 +108,10 @@ class Beating:
             for event in page.events:
                 return max(0, time.time_ns() // 1000 - event.recorded_us)
         return 0
+
+
+def check_places(*parts: object) -> None:
+    """Passes while what lies in files is where it was. Raises `StoreUnavailable` with code ``store-moved``."""
+    for part in parts:
+        if isinstance(part, Placed):
+            part.check_place()

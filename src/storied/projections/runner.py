@@ -104,6 +104,12 @@ class Runner:
         finally:
             self._waiting.pop(future, None)
 
+    def leave(self, error: Exception) -> None:
+        """Hears that it was ended before its time, and tells whoever waits."""
+        if self.state.error is None:
+            self.state.life, self.state.error = "stopped", error
+        self._wake(error)
+
     async def _begin(self) -> Progress:
         """Where to go on from, once readers are given this edition.
 
@@ -186,12 +192,30 @@ class Runners:
     def __init__(self, projectors: Iterable[Projector], documents: Documents, store: EventStore) -> None:
         self.by_name = {p.name: Runner(p, documents, store) for p in projectors}
         self._tasks: list[asyncio.Task[None]] = []
+        self._lost = asyncio.Event()
+        self._reason: StoreUnavailable | None = None
 
     def start(self) -> None:
         """Starts a task for each view."""
         self._tasks = [
             asyncio.create_task(runner.run(), name=f"storied-view-{name}") for name, runner in self.by_name.items()
         ]
+
+    async def lose(self, error: StoreUnavailable) -> None:
+        """Stops the tasks, because the files that they work on are not where they were; whoever waits is told."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for runner in self.by_name.values():
+            runner.leave(error)
+        self._reason = error
+        self._lost.set()
+
+    async def until_lost(self) -> StoreUnavailable:
+        """Why the files that the tasks work on were given up, once they were."""
+        await self._lost.wait()
+        assert self._reason is not None  # noqa: S101 - tells the type checker what lose() has done
+        return self._reason
 
     async def stop(self) -> None:
         """Stops the tasks; a chunk under way is committed whole or not at all."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from storied.domain.times import At
 from storied.domain.views import View
+from storied.errors import DefinitionError, StoreUnavailable
 from storied.projections.asking import Found
 from storied.projections.building import Told, rebuild
 from storied.projections.projector import Projector
@@ -71,6 +72,12 @@ class Views:
     async def reached(self, view: type[View], position: int, timeout: float) -> None:
         """Returns once the view stands at *position* or beyond. Raises `NotCaughtUp` and `ViewFailed`."""
         await self.texts.served.reach(self._projector(view), position, timeout)
+
+    async def until_lost(self) -> StoreUnavailable:
+        """Why this process keeps the views no more, once its files are not where they were."""
+        if self._runners is None:
+            raise DefinitionError("views=False keeps no views, so nobody looks. Open the app with its views.")
+        return await self._runners.until_lost()
 
     async def states(self) -> list[ViewReport]:
         """How each view is doing."""

@@ -47,6 +47,7 @@ from storied.services.web.cookies import kept_cookie
 from storied.services.web.http import Header, Request, Response
 from storied.services.web.preconditions import SAID, command_id_of, said_by, spelled
 from storied.services.web.routing import Router, parse_template
+from storied.store.placing import Placed
 from storied.store.query import Query
 from storied.store.records import Receipt
 
@@ -68,8 +69,10 @@ class CommandService(Service[OpenApp]):
         self._doubt = Doubt()
 
     async def readied(self) -> Readiness:
-        """Whether commands can be decided, and stored: the log answers, and no write has failed."""
+        """Whether commands can be decided, and stored: the log answers, is in its place, and no write has failed."""
         shop = await self.opening.get()
+        if isinstance(shop.store, Placed):
+            shop.store.check_place()
         reason, head = await self._doubt.reason(shop), await shop.store.head()
         return Readiness(reason is None, [] if reason is None else [reason], head=head)
 

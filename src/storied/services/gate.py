@@ -114,6 +114,8 @@ def check_operator(access: Access, request: Request, route: Route) -> None:
 
 def is_operator(gate: Gate, request: Request) -> bool:
     """Whether who asks may see how the services are doing: by a rule, or as `is_local` says."""
+    if request.stray:
+        return False
     if is_local(gate, request):
         return True
     if not gate.access.configured:

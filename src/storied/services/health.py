@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from storied.errors import AccessDenied, StoriedError
+from storied.projections.beating import LIVES
 from storied.services.gate import Gate, is_operator
 from storied.services.settings import Settings
 from storied.services.telemetry.metrics import CONTENT_TYPE, Gauge, exposition
@@ -22,17 +23,18 @@ from storied.services.web.http import Request, Response
 from storied.services.web.routing import Router, parse_template
 from storied.store.documents import Edition, Heartbeat
 
-LIVES = ("running", "building")
 _JSON = (b"content-type", b"application/json")
 _NO_STORE = (b"cache-control", b"no-store")
 
 
 class ViewHealth(msgspec.Struct, frozen=True):
-    """How one view is doing. `state` is ``running``, ``building``, ``parked``, ``failed``, ``dead`` or ``absent``.
+    """How one view is doing.
 
-    A dead view is one that nobody keeps up to date: no sign of life came for too long. `lag_seconds` is how long the
-    first event that it has not applied has waited, as far as is known; `beat_seconds` how old the last sign is. What
-    came after that sign nobody has told of: when it is too old, the lag is at least its age.
+    `state` is ``running``, ``building``, ``parked``, ``failed``, ``dead``, ``absent``, or ``foreign`` when its
+    documents are of another log than the one that is there. A dead view is one that nobody keeps up to date: no sign of
+    life came for too long. `lag_seconds` is how long the first event that it has not applied has waited, as far as is
+    known; `beat_seconds` how old the last sign is. What came after that sign nobody has told of: when it is too old,
+    the lag is at least its age.
     """
 
     view: str
@@ -42,6 +44,8 @@ class ViewHealth(msgspec.Struct, frozen=True):
     lag_seconds: float
     beat_seconds: float | None
     error: str | None = None
+    parked: int = 0
+    """How many documents are held back."""
 
 
 class Readiness(msgspec.Struct):
@@ -96,7 +100,22 @@ def _view_health(
         state = "building" if alive[0].life == "building" else "parked" if live.parked else "running"
     late = settings.lag_limit is not None and lag > settings.lag_limit
     ready = state in ("running", "building", "parked") and not late
-    return ViewHealth(view, state, ready, position, lag, age, live.error if live else None)
+    error, parked = (live.error, live.parked) if live is not None else (None, 0)
+    return ViewHealth(view, state, ready, position, lag, age, error, parked)
+
+
+def head_of(beats: Sequence[Heartbeat], settings: Settings, now: float | None = None) -> int | None:
+    """Where the log ended when those who live looked at it last; None when nobody who lives has told."""
+    seconds = time.time() if now is None else now
+    return max((one.head for one in beats if seconds - one.beaten_us / 1e6 <= settings.heartbeat_limit), default=None)
+
+
+def as_foreign(view: ViewHealth, seconds: float | None) -> ViewHealth:
+    """The view, when it has been of another log for these seconds: nobody keeps it up to date with the one there."""
+    if seconds is None:
+        return view
+    lag = max(view.lag_seconds, seconds)
+    return msgspec.structs.replace(view, state="foreign", ready=False, position=0, lag_seconds=lag)
 
 
 def _lag(newest: Heartbeat | None, age: float | None, position: int, limit: float) -> float:
@@ -175,11 +194,13 @@ def _gauges(found: Readiness) -> Iterable[Gauge]:
     )
     position = Gauge("storied_view_position", "The position that a view stands at.", ["view"])
     alive = Gauge("storied_view_alive", "1 when somebody keeps the view up to date.", ["view"])
+    parked = Gauge("storied_view_parked", "How many documents of the view are held back at an event.", ["view"])
     beat = Gauge("storied_view_heartbeat_age_seconds", "How old the last sign of life is.", ["view"])
     for one in found.views:
         position.set(one.position, (one.view,))
+        parked.set(one.parked, (one.view,))
         alive.set(int(one.state in ("running", "building", "parked")), (one.view,))
         if one.beat_seconds is not None:  # without any sign of life nobody knows
             lag.set(one.lag_seconds, (one.view,))
             beat.set(one.beat_seconds, (one.view,))
-    return (ready, head, lag, position, alive, beat)
+    return (ready, head, lag, position, parked, alive, beat)

@@ -6,6 +6,7 @@ need the log.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -20,16 +21,18 @@ from storied.projections.reader import Reader
 from storied.projections.trailing import has_history
 from storied.services.describing.description import add_description
 from storied.services.gate import Gate
-from storied.services.health import Readiness, add_health, view_health
+from storied.services.health import Readiness, add_health, as_foreign, head_of, view_health
 from storied.services.querying.documents import DocumentEndpoint
 from storied.services.querying.express import Express
 from storied.services.querying.lists import ListEndpoint
+from storied.services.querying.origin import Origin
 from storied.services.querying.questions import QuestionEndpoint
 from storied.services.querying.trails import HistoryEndpoint
 from storied.services.service import Opening, Service
 from storied.services.settings import Settings
 from storied.services.web.http import Endpoint, Receive, Scope, Send
-from storied.services.web.routing import Router, Template, parse_template
+from storied.services.web.routing import Route, Router, Template, parse_template
+from storied.store.documents import ReadModels
 
 
 class QueryService(Service[Reader]):
@@ -40,6 +43,14 @@ class QueryService(Service[Reader]):
     ) -> None:
         super().__init__(router, opening, settings, gate)
         self.gate, self.express = gate, express
+        self._documents: ReadModels | None = None
+        self.origin: Origin | None = None
+        """Whether the documents are of the log that is there, while the service has opened them itself."""
+
+    def check(self, route: Route) -> None:
+        """As `Service` says: nothing is told of another log's documents."""
+        if self.origin is not None and not route.open:
+            self.origin.check()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one ASGI connection."""
@@ -59,11 +70,42 @@ class QueryService(Service[Reader]):
     async def readied(self) -> Readiness:
         """Whether questions can be answered: each view is there, and somebody keeps it up to date."""
         texts = (await self.opening.get()).texts
+        if self.origin is not None:
+            await self.origin.look()
         documents = texts.documents
         editions, beats = await documents.editions(), await documents.heartbeats()
         views = view_health(texts.projectors, editions, beats, self.settings)
+        head = head_of(beats, self.settings)
+        if self.origin is not None and self.origin.foreign:
+            views, head = [as_foreign(one, self.origin.seconds().get(one.view)) for one in views], None
         reasons = [f"View {one.view} is {one.state}." for one in views if not one.ready]
-        return Readiness(not reasons, reasons, views)
+        return Readiness(not reasons, reasons, views, head)
+
+    @asynccontextmanager
+    async def opened(self, app: App, where: str | OpenApp | Reader) -> AsyncIterator[Reader]:
+        """The read models, open; those at a URL are held against the log that is there."""
+        async with AsyncExitStack() as stack:
+            if isinstance(where, str):
+                reader = await stack.enter_async_context(app.read(where))
+                self.origin = Origin(where, reader.texts.documents, self._origin_changed)
+                await self.origin.look()
+                looking = asyncio.create_task(self.origin.run(), name="storied-origin")
+                stack.push_async_callback(_ended, looking)
+            else:
+                reader = where.reader if isinstance(where, OpenApp) else where
+            self._documents = reader.texts.documents
+            self._origin_changed()
+            try:
+                yield reader
+            finally:
+                self._documents = self.express.documents = self.origin = None
+
+    def _origin_changed(self) -> None:
+        """Opens the express lane, or closes it and ends the streams, by what the documents are of."""
+        foreign = self.origin is not None and self.origin.foreign
+        self.express.documents = None if foreign else self._documents
+        if foreign:
+            self.end_streams()
 
 
 def query_service(
@@ -77,7 +119,7 @@ def query_service(
     settings = settings or Settings()
     gate = gate or Gate(app, settings)
     express = Express(gate, settings)
-    service = QueryService(Router(), Opening(lambda: _opened(app, where, express)), settings, gate, express)
+    service = QueryService(Router(), Opening(lambda: service.opened(app, where)), settings, gate, express)
     routes: list[tuple[Template, Endpoint, Subject]] = []
     histories: list[tuple[Template, Endpoint, Subject]] = []
     milestones = Milestones()
@@ -106,18 +148,9 @@ def query_service(
     return service
 
 
-@asynccontextmanager
-async def _opened(app: App, where: str | OpenApp | Reader, express: Express) -> AsyncIterator[Reader]:
-    async with AsyncExitStack() as stack:
-        if isinstance(where, str):
-            reader = await stack.enter_async_context(app.read(where))
-        else:
-            reader = where.reader if isinstance(where, OpenApp) else where
-        express.documents = reader.texts.documents
-        try:
-            yield reader
-        finally:
-            express.documents = None
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def is_of_one(view: type[View], template: Template) -> bool:

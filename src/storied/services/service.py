@@ -208,6 +208,14 @@ class Service(Generic[S]):
         """Ends the streams that are open, so that a server which waits for its connections can stop."""
         self._ending.set()
 
+    def end_streams(self) -> None:
+        """Ends the streams that are open; their clients ask again."""
+        ending, self._ending = self._ending, asyncio.Event()
+        ending.set()
+
+    def check(self, route: Route) -> None:
+        """Passes a request to the route when it can be answered rightly. Raises a `StoreError`."""
+
     def release(self) -> None:
         """Frees the request that runs now from its deadline: what it asked for is done, and the rest has a bound."""
         task = asyncio.current_task()
@@ -273,6 +281,7 @@ class Service(Generic[S]):
             await self.pipeline.admit(request, route)
             if not self.opening.is_open and not route.open:
                 await self.opening.get()
+            self.check(route)
             return await route.endpoint(request)
         except asyncio.CancelledError:
             if self._deadlines.end(task):

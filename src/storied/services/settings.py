@@ -11,6 +11,7 @@ import msgspec
 from storied.domain.access import Verifier
 from storied.domain.showing import shown
 from storied.errors import DefinitionError
+from storied.projections.beating import DEAD_SECONDS
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """The names under which a machine reaches itself."""
@@ -21,6 +22,15 @@ SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "s
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 FORWARDING = ("X-Forwarded-For", "Forwarded")
 """The headers in which proxies say who asks."""
+_FROM_ONE = (
+    *("body_limit", "url_limit", "header_limit", "header_count", "page_limit"),
+    *("stream_limit", "client_stream_limit", "burst"),
+)
+_ABOVE_NOTHING = (
+    *("body_seconds", "head_seconds", "stream_seconds", "idle_seconds", "drain_seconds"),
+    *("wait_limit", "deadline", "heartbeat_limit"),
+)
+_FROM_NOTHING = ("rate", "drain_delay")
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9._-]*[a-z0-9_-]\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#\sA-Z]+")
 _OWN_PORT = re.compile(r"http:.*:80|https:.*:443")
@@ -66,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stream_limit: int = 500
     """Streams that may be open at once, in each process; each holds a file descriptor."""
     client_stream_limit: int = 100
-    """How many of them a principal, or an address without one, may have open at once."""
+    """How many of them a principal, or an address without one, may have open at once, in each process."""
     head_seconds: float = 10.0
     """How long a client may take to send the head of a request."""
     idle_seconds: float = 30.0
@@ -78,9 +88,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     process: str = ""
     """Which of several servers this is; a label of its metrics."""
     rate: float = 0.0
-    """Requests a second that a principal, or an address without one, may go on sending; 0 is as many as it likes."""
+    """Requests a second that a principal, or an address without one, may send to each process; 0: any number."""
     burst: int = 100
-    """Requests that it may send at once."""
+    """Requests that it may send at once, to each process."""
     local_operators: bool = False
     """Whether who asks from this machine is an operator, and is shown the description, without a credential.
 
@@ -92,37 +102,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether each request is logged, as JSON, by the logger ``storied.access``."""
     tracing: bool = False
     """Whether each request is an OpenTelemetry span; needs the extra ``opentelemetry``."""
-    heartbeat_limit: float = 15.0
+    heartbeat_limit: float = DEAD_SECONDS
     """Seconds without a sign from whoever keeps a view up to date, after which the view counts as dead."""
     lag_limit: float | None = None
     """Seconds that a view may be behind before a query service is not ready; None: as many as it likes."""
 
     def __post_init__(self) -> None:
-        at_least_one = (
-            "body_limit",
-            "url_limit",
-            "header_limit",
-            "header_count",
-            "page_limit",
-            "stream_limit",
-            "client_stream_limit",
-            "burst",
-        )
-        wrong = [name for name in at_least_one if getattr(self, name) < 1]
-        positive = (
-            "body_seconds",
-            "head_seconds",
-            "stream_seconds",
-            "idle_seconds",
-            "drain_seconds",
-            "wait_limit",
-            "deadline",
-            "heartbeat_limit",
-        )
-        wrong += [name for name in positive if not 0 < getattr(self, name) < float("inf")]
-        wrong += [name for name in ("rate", "drain_delay") if not 0 <= getattr(self, name) < float("inf")]
+        wrong = [mistake for name in self.__struct_fields__ if (mistake := _mistake(name, getattr(self, name)))]
         if wrong:
-            raise DefinitionError(f"{', '.join(wrong)} cannot be that small or that large. Give a number above 0.")
+            raise DefinitionError(" ".join(wrong))
         secret = sorted(SECRET_HEADERS & self.kept_headers)
         if secret:
             raise DefinitionError(
@@ -163,3 +151,14 @@ def _check_proxies(proxies: Iterable[str], header: str) -> None:
         raise DefinitionError(
             f"proxy_header={shown(header)} is none that is read. Name one of {', '.join(FORWARDING)}."
         )
+
+
+def _mistake(name: str, value: object) -> str | None:
+    """What is wrong with a setting that is a number, and what may be given."""
+    if name in _FROM_ONE and not (isinstance(value, int) and value >= 1):
+        return f"{name} cannot be {shown(value)}. Give a whole number from 1."
+    if name in _ABOVE_NOTHING and not (isinstance(value, int | float) and 0 < value < float("inf")):
+        return f"{name} cannot be {shown(value)}. Give a number above 0."
+    if name in _FROM_NOTHING and not (isinstance(value, int | float) and 0 <= value < float("inf")):
+        return f"{name} cannot be {shown(value)}. Give 0, or a number above it."
+    return None

@@ -31,7 +31,7 @@ from storied.engines.sqlite.lookups import (
     find_statement,
     load_statement,
 )
-from storied.engines.sqlite.presence import PresentConnection
+from storied.engines.sqlite.presence import PresentConnection, Whereabouts
 from storied.engines.sqlite.statements import statements
 from storied.errors import StoreUnavailable
 from storied.store.documents import Change, Checkpoint, Criterion, Heartbeat, Lookup, Parked, Table
@@ -51,6 +51,7 @@ class SqliteDocuments(SqliteAnswers):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._glance = Glance(path)
+        self._place: Whereabouts | None = None
         self._writer: Lane[apsw.Connection, Work] = Lane(f"storied-views-{path.name}", run_each, _close)
         self._reader: Lane[apsw.Connection, Work] = Lane(f"storied-find-{path.name}", run_each, _close)
 
@@ -67,6 +68,7 @@ class SqliteDocuments(SqliteAnswers):
         except BaseException:
             await documents._writer.aclose()
             raise
+        documents._place = Whereabouts(path)
         return documents
 
     async def prepare(self, table: Table) -> Checkpoint:
@@ -132,6 +134,11 @@ class SqliteDocuments(SqliteAnswers):
     async def beat(self, worker: str, beats: Sequence[Heartbeat]) -> None:
         """As `Heartbeats` says."""
         await self._write(lambda connection: beating.beat(connection, worker, beats))
+
+    def check_place(self) -> None:
+        """As `Placed` says."""
+        if self._place is not None:
+            self._place.check()
 
     async def aclose(self) -> None:
         """As the port says."""

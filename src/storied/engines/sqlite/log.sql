@@ -70,6 +70,9 @@ SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('event', 't
 -- name: facts
 SELECT name, value FROM store;
 
+-- name: digest_at
+SELECT digest FROM event WHERE position = ?;
+
 -- name: last_event
 -- The head, the time of the last event, and how far the tag index is complete.
 SELECT e.position, e.recorded_at, i.position, i.checksum

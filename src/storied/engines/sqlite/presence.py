@@ -22,6 +22,7 @@ from urllib.parse import unquote
 import apsw
 
 from storied.errors import StoreUnavailable
+from storied.store.placing import MOVED
 
 FileId = tuple[int, int]
 """Device and inode."""
@@ -58,6 +59,31 @@ class PresentConnection(apsw.Connection):
         if self._file is not None:
             _files.leave(self._file)
             self._file = None
+
+
+class Whereabouts:
+    """A database file and its write-ahead log, as they were found when they had been opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._log_path = f"{os.path.realpath(path)}-wal"
+        self._file, self._log = _file_at(str(path)), _file_at(self._log_path)
+
+    def check(self) -> None:
+        """Passes while both are where they were. Raises `StoreUnavailable` with code ``store-moved``."""
+        found = _file_at(self._log_path)
+        self._log = self._log or found
+        if found != self._log or _file_at(str(self._path)) != self._file:
+            raise StoreUnavailable(
+                f"{moved(self._path)}. What is there now was not touched. Put back what belongs there, and open it "
+                "again.",
+                code=MOVED,
+            )
+
+
+def moved(path: Path) -> str:
+    """What is wrong with a file that is not the one that was opened."""
+    return f"{path}, or the -wal file beside it, was moved, replaced or removed while it was open"
 
 
 def make_file(path: Path) -> None:

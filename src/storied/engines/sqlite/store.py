@@ -28,6 +28,7 @@ from storied.engines.sqlite.connection import (
 from storied.engines.sqlite.gathering import ContentsRead, run_reads
 from storied.engines.sqlite.lane import Lane
 from storied.engines.sqlite.paging import LogConnection, Read, read_ahead, read_page
+from storied.engines.sqlite.presence import Whereabouts
 from storied.engines.sqlite.room import check_room, seems_full
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
@@ -76,6 +77,7 @@ class SqliteStore:
             idle=read_ahead,
         )
         self._room = WaitingRoom(self.head)
+        self._place: Whereabouts | None = None
 
     @classmethod
     async def open(
@@ -102,6 +104,7 @@ class SqliteStore:
         except BaseException:
             await store._writer.aclose()
             raise
+        store._place = Whereabouts(path)
         return store
 
     async def append(
@@ -183,6 +186,11 @@ class SqliteStore:
         """As `Roomy` says."""
         self._writer.check_open()
         await asyncio.to_thread(check_room, self.path)
+
+    def check_place(self) -> None:
+        """As `Placed` says."""
+        if self._place is not None:
+            self._place.check()
 
     async def adopt(self, identity: str) -> None:
         """As `Restorable` says."""

@@ -23,7 +23,7 @@ from storied.engines.sqlite.bulk import insert_rows
 from storied.engines.sqlite.connection import BUSY_MILLISECONDS, transaction, unavailable
 from storied.engines.sqlite.courtesy import ASK_SECONDS, PAUSE_SECONDS, Courtesy
 from storied.engines.sqlite.lane import Job
-from storied.engines.sqlite.presence import PresentConnection
+from storied.engines.sqlite.presence import PresentConnection, moved
 from storied.engines.sqlite.querying import parts, position_selects, stream_matches
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.tagging import Mover, checked_mark, index_all
@@ -125,7 +125,7 @@ class Writer:
             return
         self._looked = now
         if not self.connection.is_in_place():
-            self._fenced = f"{self._path}, or the -wal file beside it, was moved, replaced or removed while it was open"
+            self._fenced = moved(self._path)
             self._moved = True
             raise StoreFenced(self._fenced, moved=True)
 

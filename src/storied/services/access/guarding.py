@@ -11,11 +11,14 @@ from urllib.parse import urlsplit
 
 from storied.errors import RequestRefused
 from storied.services.settings import Settings
+from storied.services.web.hosts import is_address
 from storied.services.web.http import Request
 
 REMEMBERED = 10_000
 """Principals, or addresses, whose rate is remembered; and, of hosts, a hundredth of that."""
 
+PROBES = frozenset({"/livez", "/readyz"})
+"""What those ask who start processes and spread requests; they know a process by its address alone."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
 
 
@@ -30,7 +33,10 @@ class Guard:
         self._known: set[bytes] = set()
 
     def check(self, request: Request) -> None:
-        """Passes a request that may be looked at further. Raises `RequestRefused`."""
+        """Passes a request that may be looked at further. Raises `RequestRefused`.
+
+        One that asks, by an address that the settings do not name, how the service is doing, is marked as a stray.
+        """
         headers = request.headers
         table = headers.table
         host = table.get(b"host", b"")
@@ -56,9 +62,12 @@ class Guard:
         found = _HOST.fullmatch(text)
         name = found[1].rstrip(".") if found else ""
         if "*" not in self._names and not (name in self._names or (name and name.endswith(self._suffixes))):
-            raise RequestRefused(
-                "bad-host", "This server does not answer for the host that was asked. Its operator names hosts=…."
-            )
+            request.stray = is_address(name) and request.path in PROBES and request.method in ("GET", "HEAD")
+            if not request.stray:
+                raise RequestRefused(
+                    "bad-host", "This server does not answer for the host that was asked. Its operator names hosts=…."
+                )
+            return
         if len(self._known) < REMEMBERED // 100:
             self._known.add(host)
 

@@ -101,6 +101,7 @@ class Verifiers:
         self.schemes: dict[str, Any] = {}
         for verifier in self._verifiers:
             self.schemes = {**self.schemes, **schemes_of(verifier)}
+        self.takes_any_audience = any(map(takes_any_audience, self._verifiers))
 
     async def verify(self, headers: CredentialHeaders) -> Principal | None:
         """As `Verifier` says; it refuses when one refused and none gave a principal."""
@@ -122,6 +123,11 @@ def schemes_of(verifier: Verifier) -> Mapping[str, Any]:
     """How a client sends the credentials that the verifier reads: what its `schemes` say, or as bearer tokens."""
     schemes: Mapping[str, Any] = getattr(verifier, "schemes", {"bearer": {"type": "http", "scheme": "bearer"}})
     return schemes
+
+
+def takes_any_audience(verifier: Verifier | None) -> bool:
+    """Whether the verifier says that it takes tokens which were made for another app, too."""
+    return bool(getattr(verifier, "takes_any_audience", False))
 
 
 def credential_headers(verifier: Verifier) -> list[str]:

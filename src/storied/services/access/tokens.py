@@ -82,6 +82,8 @@ class JwtVerifier:
         if not self._keys and fetch is None:
             raise DefinitionError("a JwtVerifier needs a key. Give a PEM, a secret as bytes, a JWKS dict, or fetch=.")
         self._issuer, self._audience, self._leeway = issuer, audience, leeway
+        self.takes_any_audience = audience is None
+        """Whether tokens that were made for another app hold here, too."""
         self._roles = roles.split(".")
         self._fetch, self._fetched_at = fetch, float("-inf")
         self._fetching: asyncio.Task[None] | None = None

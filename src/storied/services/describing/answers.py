@@ -29,7 +29,7 @@ LIMITED = ("too-many-requests",)
 _STORE = ("not-found", "deadline", "store-unavailable", "store-closed")
 _READ = (
     *("bad-query", "bad-header", "unknown-parameter", "bad-parameter", "invalid", "unknown-position"),
-    *("no-log", "no-read-models"),
+    *("no-log", "no-read-models", "other-log"),
 )
 _VIEW = ("not-caught-up", "key-parked", "view-failed", "view-rebuilding")
 _STREAM = ("too-many-streams", "too-many-client-streams")

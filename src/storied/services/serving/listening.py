@@ -62,7 +62,10 @@ def address_of(holding: socket.socket) -> Address:
 def _refused(host: str, port: int, error: Exception) -> StoreUnavailable:
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
-        remedy = "Another program listens there: stop it, or choose another port with --port"
+        remedy = (
+            "Another program listens there: stop it, or choose another port with --port. If that is what is left of a "
+            "server that was killed, it is just answering what it had taken: try again in a moment"
+        )
     elif number == errno.EACCES:
         remedy = "Choose a port from 1024 on with --port, or give this process the right to this one"
     else:

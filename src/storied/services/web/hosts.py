@@ -16,6 +16,15 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or is_loopback_address(host)
 
 
+def is_address(host: str) -> bool:
+    """Whether the host is an address and no name, so that nobody can have pointed a name of theirs at us."""
+    try:
+        ip_address(host[1:-1] if host.startswith("[") else host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback_address(text: str) -> bool:
     """Whether the text is an address that only this machine has."""
     try:

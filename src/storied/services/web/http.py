@@ -100,6 +100,7 @@ class Request:
         "route",
         "scope",
         "span",
+        "stray",
         "task",
         "traceparent",
     )
@@ -122,6 +123,8 @@ class Request:
         self.route = ""
         """The path of its route, with parameters in braces, once that is known."""
         self.span: Any = None
+        self.stray = False
+        """Whether it names an address that the service does not answer for, and so is told no more than a probe."""
         self.repeat_key: str | None = None
         """The Idempotency-Key under which the request may be repeated, once it may have stored something."""
         self.task: asyncio.Task[object] | None = None

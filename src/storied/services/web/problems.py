@@ -94,6 +94,14 @@ BY_CODE = {
             retry_after=2,
         ),
         Problem(
+            type="other-log",
+            status=503,
+            title="The read models are of another log",
+            detail="What could be answered is of another log than the one that is there, so it is not. Ask again in a "
+            "moment: what there is now is being read, or its operator has to put the right one back.",
+            retry_after=2,
+        ),
+        Problem(
             type="no-log",
             status=503,
             title="The log is not there",
