@@ -227,7 +227,7 @@ def test_settings_that_say_nothing_that_is_known_are_refused(
     [
         (
             "bodylimit = 1",
-            "has 'bodylimit', which is no setting. Is body_limit meant? Known: hosts, origins, body_limit,",
+            "has 'bodylimit', which is no setting. Is body_limit meant? Known: hosts, origins, proxies,",
         ),
         (
             "[jwt]\naudiance = 1",
