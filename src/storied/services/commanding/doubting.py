@@ -18,8 +18,8 @@ from storied.store.room import Roomy
 
 LOOK_SECONDS = 2.0
 """How long a look counts, and a failure before the first."""
-LASTING = frozenset({"disk-full", "read-only"})
-"""Why a store that is sound takes no writes, until somebody sees to the disk."""
+LASTING = frozenset({"disk-full", "read-only", "busy"})
+"""Why a store that is sound takes no writes, until somebody sees to the disk, or to who holds it locked."""
 
 log = logging.getLogger("storied.services")
 Failure = StoreFenced | StoreUnavailable | UnknownOutcome
@@ -35,7 +35,7 @@ class Doubt:
         self._look: asyncio.Task[None] | None = None
 
     def failed(self, shop: OpenApp, error: Failure) -> None:
-        """Hears of a write that failed. What passes by itself in a moment, such as a lock, is no reason to doubt."""
+        """Hears of a write that failed. Whatever passes by itself in a moment is no reason to doubt."""
         if isinstance(error, StoreUnavailable):
             if error.code not in LASTING or (self._failed is not None and self._failed[0] is shop):
                 return
@@ -48,19 +48,21 @@ class Doubt:
             return None
         if isinstance(self._failed[1], StoreUnavailable):
             if self._look is None and self._clock() - self._looked >= LOOK_SECONDS:
-                self._look = asyncio.create_task(self._look_again(shop))
+                self._look = asyncio.create_task(self._look_again(shop, self._failed[1]))
             if self._look is not None:
                 await asyncio.shield(self._look)
         return str(self._failed[1]) if self._failed is not None and self._failed[0] is shop else None
 
-    async def _look_again(self, shop: OpenApp) -> None:
+    async def _look_again(self, shop: OpenApp, failure: StoreUnavailable) -> None:
         try:
             if isinstance(shop.store, Roomy):
-                await shop.store.check_room()
+                await (shop.store.check_turn() if failure.code == "busy" else shop.store.check_room())
         except StoreError:
             return
         finally:
             self._looked, self._look = self._clock(), None
         if self._failed is not None and self._failed[0] is shop:
             self._failed = None
-            log.info("the store has room for writes again")
+            log.info(
+                "the store takes writes again" if failure.code == "busy" else "the store has room for writes again"
+            )
