@@ -9,9 +9,11 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
+from opentelemetry import trace
 
 from storied.cli.configuring import settings_from
 from storied.cli.keys import add_entry
@@ -82,6 +84,28 @@ def test_rules_without_a_verifier_are_pointed_out(shell: Shell) -> None:
     done = shell("serve", "tests.cli.guarded:unverified", "--check", "--port", "0")
     assert "only what is for EVERYONE is open" in done.out
     assert "no authentication" not in shell("serve", "tests.cli.guarded:app", "--check", "--port", "0").out
+
+
+class Recording(trace.TracerProvider):
+    """As an SDK brings one."""
+
+    def get_tracer(self, *words: Any, **more: Any) -> trace.Tracer:
+        """A tracer."""
+        return trace.NoOpTracer()
+
+
+@pytest.mark.parametrize("set_up", [False, True])
+def test_spans_that_nobody_records_are_pointed_out(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_up: bool
+) -> None:
+    """The extra is the interface alone; who set tracing would wait for spans for ever."""
+    (tmp_path / "s.toml").write_text("tracing = true", encoding="utf-8")
+    if set_up:
+        monkeypatch.setattr(trace, "get_tracer_provider", Recording)
+    done = shell("serve", "--check", "--port", "0", "--config", "s.toml")
+    assert done.code == 0, done.err
+    assert ("! tracing is on, and no OpenTelemetry SDK is set up" in done.out) is not set_up
+    assert "tracing is on" not in shell("serve", "--check", "--port", "0").out
 
 
 @pytest.mark.parametrize(("audience", "warned"), [("", True), ('audience = "theatre"', False)])

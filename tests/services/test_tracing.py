@@ -124,3 +124,15 @@ async def test_a_failure_of_the_server_is_told_and_one_of_the_client_is_not(trac
     assert [type(error) for error in failed.errors] == [ZeroDivisionError]
     assert (refused.status, refused.errors, refused.attributes["http.response.status_code"]) == (None, [], 400)
     assert (lost.name, lost.parent, lost.ended) == ("GET", None, True)
+
+
+@pytest.mark.parametrize("tracing", [True, False])
+async def test_events_have_a_span_of_our_own_where_nobody_records_it(tracing: bool) -> None:
+    """In the client's trace: with the extra alone, and without it, they do not point at the client's span."""
+    async with command_service(make_app(), "memory://", settings=Settings(tracing=tracing)) as service:
+        headers = {"Content-Type": "application/json", "traceparent": f"00-{TRACE}-{SPAN}-01"}
+        await ask(service, "POST", "/notes/n-1", b"{}", headers)
+        [record] = await service.opening.value.store.read().list()
+    _, trace_id, span_id, flags = record.metadata.headers["traceparent"].split("-")
+    assert (trace_id, flags) == (TRACE, "01")
+    assert span_id != SPAN

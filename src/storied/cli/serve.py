@@ -28,6 +28,7 @@ from storied.services.settings import LOOPBACK
 from storied.services.sides import Side, service_of
 from storied.services.telemetry.observing import Meters
 from storied.services.telemetry.sharing import Shared, Sheet, new_sheet
+from storied.services.telemetry.tracing import are_recorded
 from storied.services.web.hosts import is_loopback
 
 
@@ -150,6 +151,8 @@ class _Told:
             yield "the app has rules and nothing says who asks: only what is for EVERYONE is open (--keys, or [jwt])"
         elif self.gate.verifier is None:
             yield "no authentication: everybody on this machine is let in (--keys, or [jwt] in --config)"
+        if self.gate.settings.tracing and not are_recorded():
+            yield "tracing is on, and no OpenTelemetry SDK is set up, so no span is recorded"
         if takes_any_audience(self.gate.verifier):
             yield "tokens for any other app of the same issuer are taken: name this one, audience = … in [jwt]"
         if exposed and not set(self.gate.settings.hosts) - {*LOOPBACK, "0.0.0.0", "[::]"}:  # noqa: S104 - compared

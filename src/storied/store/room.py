@@ -1,4 +1,4 @@
-"""Room: whether a store that could not be written to for want of space would take an append now.
+"""Room: whether a store that could not be written to, for want of space or of its turn, would take an append now.
 
 Nothing here is needed to use a store; it serves whoever has to tell others that writing works again.
 """
@@ -22,5 +22,12 @@ class Roomy(Protocol):
         Takes the room for a moment, so that it is seen to be there, and gives it back; the log is left alone, and
         nobody who writes is held up. Raises `StoreUnavailable` with the code that an append would have, such as
         ``disk-full``.
+        """
+        ...
+
+    async def check_turn(self) -> None:
+        """Passes when an append would get its turn, because nobody else holds the log locked for long.
+
+        Takes the lock for a moment, and gives it back. Raises `StoreUnavailable` with code ``busy``.
         """
         ...

@@ -12,10 +12,15 @@ from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryFile
 
-from storied.engines.sqlite.connection import unavailable
+import apsw
+
+from storied.engines.sqlite.connection import closed_on_failure, unavailable
+from storied.engines.sqlite.presence import PresentConnection
 
 ROOM_BYTES = 256 * 1024
 """How much has to fit: the pages of a batch of appends, and of the views' commit beside it."""
+TURN_MILLISECONDS = 500
+"""How long to wait for a lock that those who write in turns give back much sooner."""
 
 
 def seems_full(path: Path) -> bool:
@@ -25,6 +30,20 @@ def seems_full(path: Path) -> bool:
     except OSError:
         return False
     return disk.total > 0 and disk.free < ROOM_BYTES
+
+
+def check_turn(path: Path) -> None:
+    """Passes when nobody holds the file locked for long. Raises `StoreUnavailable`."""
+    try:
+        connection = PresentConnection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+        with closed_on_failure(connection, path):
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            connection.set_busy_timeout(TURN_MILLISECONDS)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        connection.close()
+    except (OSError, apsw.Error) as error:
+        raise unavailable(path, error) from error
 
 
 def check_room(path: Path) -> None:

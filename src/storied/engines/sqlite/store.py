@@ -29,7 +29,7 @@ from storied.engines.sqlite.gathering import ContentsRead, run_reads
 from storied.engines.sqlite.lane import Lane
 from storied.engines.sqlite.paging import LogConnection, Read, read_ahead, read_page
 from storied.engines.sqlite.presence import Whereabouts
-from storied.engines.sqlite.room import check_room, seems_full
+from storied.engines.sqlite.room import check_room, check_turn, seems_full
 from storied.engines.sqlite.searching import find_streams, measure
 from storied.engines.sqlite.statements import statements
 from storied.engines.sqlite.tagging import put_mark
@@ -186,6 +186,11 @@ class SqliteStore:
         """As `Roomy` says."""
         self._writer.check_open()
         await asyncio.to_thread(check_room, self.path)
+
+    async def check_turn(self) -> None:
+        """As `Roomy` says."""
+        self._writer.check_open()
+        await asyncio.to_thread(check_turn, self.path)
 
     def check_place(self) -> None:
         """As `Placed` says."""

@@ -20,8 +20,8 @@ from storied.store.room import Roomy
 
 LOOK_SECONDS = 2.0
 """How long a look counts, and a failure before the first."""
-LASTING = frozenset({"disk-full", "read-only"})
-"""Why a store that is sound takes no writes, until somebody sees to the disk."""
+LASTING = frozenset({"disk-full", "read-only", "busy"})
+"""Why a store that is sound takes no writes, until somebody sees to the disk, or to who holds it locked."""
 
 log = logging.getLogger("storied.services")
 Failure = StoreFenced | StoreUnavailable | UnknownOutcome
@@ -37,7 +37,7 @@ class Doubt:
         self._look: asyncio.Task[None] | None = None
 
     def failed(self, shop: OpenApp, error: Failure) -> None:
-        """Hears of a write that failed. What passes by itself in a moment, such as a lock, is no reason to doubt."""
+        """Hears of a write that failed. Whatever passes by itself in a moment is no reason to doubt."""
         if isinstance(error, StoreUnavailable):
             if error.code not in LASTING or (self._failed is not None and self._failed[0] is shop):
                 return
@@ -49,7 +49,8 @@ class Doubt:
         error = self._known(shop)
         if isinstance(error, StoreUnavailable) or (error is None and _seems_full(shop)):
             if self._look is None and self._clock() - self._looked >= LOOK_SECONDS:
-                self._look = asyncio.create_task(self._look_again(shop))
+                is_locked = error is not None and error.code == "busy"
+                self._look = asyncio.create_task(self._look_again(shop, is_locked=is_locked))
             if self._look is not None:
                 await asyncio.shield(self._look)
             error = self._known(shop)
@@ -58,10 +59,10 @@ class Doubt:
     def _known(self, shop: OpenApp) -> Failure | None:
         return self._failed[1] if self._failed is not None and self._failed[0] is shop else None
 
-    async def _look_again(self, shop: OpenApp) -> None:
+    async def _look_again(self, shop: OpenApp, *, is_locked: bool) -> None:
         try:
             if isinstance(shop.store, Roomy):
-                await shop.store.check_room()
+                await (shop.store.check_turn() if is_locked else shop.store.check_room())
         except StoreError as error:
             if isinstance(error, StoreUnavailable):
                 self.failed(shop, error)
@@ -70,7 +71,7 @@ class Doubt:
             self._looked, self._look = self._clock(), None
         if isinstance(self._known(shop), StoreUnavailable):
             self._failed = None
-            log.info("the store has room for writes again")
+            log.info("the store takes writes again" if is_locked else "the store has room for writes again")
 
 
 def _seems_full(shop: OpenApp) -> bool:

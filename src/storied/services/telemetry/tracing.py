@@ -85,9 +85,16 @@ class Spans:
         span.end()
 
 
+def are_recorded() -> bool:
+    """Whether somebody has set OpenTelemetry up in this process, so that spans go anywhere."""
+    return HAS_OPENTELEMETRY and not isinstance(
+        trace.get_tracer_provider(), (trace.ProxyTracerProvider, trace.NoOpTracerProvider)
+    )
+
+
 def context_of(span: Any) -> TraceContext | None:
-    """Where the span is; None when nobody has set OpenTelemetry up."""
+    """Where the span is; None when nobody has set OpenTelemetry up: then it is the client's, or none."""
     found = span.get_span_context()
-    if not found.is_valid:
+    if not found.is_valid or found.is_remote:
         return None
     return TraceContext(f"{found.trace_id:032x}", f"{found.span_id:016x}", f"{found.trace_flags & 1:02x}")
