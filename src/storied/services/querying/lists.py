@@ -25,6 +25,7 @@ from storied.services.querying.asking import (
 from storied.services.querying.blaming import BAD_CURSOR, refused
 from storied.services.querying.listing import Listing, array_of, indexed_value_in, listing, next_link
 from storied.services.querying.live import STREAM_HEADERS, ListTelling, stream
+from storied.services.querying.seeing import look
 from storied.services.service import Service
 from storied.services.web.http import Answer, Request, Stream
 from storied.services.web.routing import Template
@@ -73,13 +74,11 @@ class ListEndpoint:
                 also=visible,
                 then=then,
             )
-        shown = await texts.document(self.view, str(key), then)
+        shown = await look(texts, self.projector, str(key), then, visible)
         if shown.document is None:
             return Texts([], None, shown.position)
-        document = texts.decoded(self.view, shown.document)
-        if not meets(self.projector, document, visible):
-            return Texts([], None, shown.position)
-        hits = [Hit(str(key), shown.document.decode())] if meets(self.projector, document, asked.where) else []
+        is_asked_for = meets(self.projector, texts.decoded(self.view, shown.document), asked.where)
+        hits = [Hit(str(key), shown.document.decode())] if is_asked_for else []
         return Texts(hits, None, shown.position, {} if shown.held is None else {str(key): shown.held})
 
     async def _stream(self, request: Request, asked: Listing, visible: Mapping[str, Any]) -> Stream:

@@ -16,14 +16,13 @@ from typing import Any, Protocol
 import msgspec
 
 from storied.errors import KeyParked, NotCaughtUp, StoreUnavailable, StoriedError
-from storied.projections.asking import meets
 from storied.projections.projector import Projector
 from storied.projections.serving import Then
 from storied.projections.standings import NOWHERE, Standing
 from storied.projections.texts import Texts, TextViews
+from storied.services.querying.seeing import look
 from storied.services.web.http import Header
 from storied.services.web.problems import problem_of
-from storied.store.documents import Shown
 
 HEARTBEAT_SECONDS = 15.0
 """How long a stream is silent before it says that it is alive."""
@@ -63,8 +62,8 @@ class DocumentTelling:
 
     async def tell(self, then: Then) -> State:
         """As `Telling` says."""
-        shown = await self._texts.document(self._projector.spec.cls, self._key, then)
-        document = shown.document if sees(self._texts, self._projector, shown, self._visible) else None
+        shown = await look(self._texts, self._projector, self._key, then, self._visible)
+        document = shown.document
         messages = []
         if document != self._told:
             self._told = document
@@ -72,7 +71,7 @@ class DocumentTelling:
                 messages = [message("gone", msgspec.json.encode({"key": self._key}), shown.position)]
             else:
                 messages = [message("document", document, shown.position)]
-        if shown.held is not None and document is not None:
+        if shown.held is not None:
             return State(messages, shown.position, "parked", f"the document stopped before event {shown.held}")
         return State(messages, shown.position)
 
@@ -135,13 +134,6 @@ def message(event: str, data: bytes, position: int | None = None) -> bytes:
     identified = b"" if position is None else b"id: %d\n" % position
     lines = data.replace(b"\r", b"").replace(b"\n", b"\ndata: ")
     return b"event: %b\n%bdata: %b\n\n" % (event.encode(), identified, lines)
-
-
-def sees(texts: TextViews, projector: Projector, shown: Shown, visible: Mapping[str, Any]) -> bool:
-    """Whether there is a document, and it is one of those that may be seen."""
-    if shown.document is None:
-        return False
-    return not visible or meets(projector, texts.decoded(projector.spec.cls, shown.document), visible)
 
 
 async def _moved(texts: TextViews, name: str, standing: Standing, seconds: float) -> bool:
