@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -72,7 +72,7 @@ class DocumentTelling:
             else:
                 messages = [message("document", document, shown.position)]
         if shown.held is not None:
-            return State(messages, shown.position, "parked", f"the document stopped before event {shown.held}")
+            return State(messages, shown.position, "parked", _stopped(shown.held))
         return State(messages, shown.position)
 
 
@@ -96,9 +96,8 @@ class ListTelling:
             changed = [text.encode() for key, text in now.items() if before.get(key) != text]
             messages = [message("gone", one, page.position) for one in gone]
             messages += [message("document", one, page.position) for one in changed]
-        held = [key for key in page.parked if key in now]
-        if held:
-            return State(messages, page.position, "parked", f"held back: {', '.join(held[:20])}")
+        if page.parked:
+            return State(messages, page.position, "parked", _held_back(page.parked, now))
         return State(messages, page.position)
 
 
@@ -106,7 +105,7 @@ async def stream(texts: TextViews, projector: Projector, telling: Telling, then:
     """The stream of what is to be told, for ever; the view's changes wake it, and silence is broken by a comment."""
     name = projector.name
     yield RETRY
-    status, silent_since = "live", time.monotonic()
+    said, silent_since = ("live", ""), time.monotonic()
     while True:
         standing = NOWHERE
         try:
@@ -116,9 +115,8 @@ async def stream(texts: TextViews, projector: Projector, telling: Telling, then:
         except (StoreUnavailable, NotCaughtUp, KeyParked) as error:
             state = _trouble(error, standing)
         chunks = list(state.messages)
-        said = _status(standing, state)
-        if said[0] != status:
-            status = said[0]
+        if (status := _status(standing, state)) != said:
+            said = status
             chunks.append(message("status", msgspec.json.encode(_told(said, state.position))))
         if chunks:
             yield b"".join(chunks)
@@ -150,8 +148,22 @@ async def _moved(texts: TextViews, name: str, standing: Standing, seconds: float
 
 
 def _trouble(error: StoriedError, standing: Standing) -> State:
-    status = {NotCaughtUp: "behind", KeyParked: "parked"}.get(type(error), "unavailable")
+    if isinstance(error, KeyParked):
+        return State([], standing.position, "parked", _stopped(error.position))
+    status = "behind" if isinstance(error, NotCaughtUp) else "unavailable"
     return State([], standing.position, status, problem_of(error).title)
+
+
+def _stopped(position: int) -> str:
+    return f"the document stopped before event {position}"
+
+
+def _held_back(parked: Mapping[str, int], shown: Collection[str]) -> str:
+    """What is not whole about a list. No document is named that its client may not see: only those that are shown."""
+    names = sorted(key for key in parked if key in shown)
+    if names:
+        return f"held back: {', '.join(names[:20])}"
+    return f"a document that may belong to the list stopped before event {min(parked.values())}"
 
 
 def _status(standing: Standing, state: State) -> tuple[str, str]:
