@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from storied import OpenApp
+from storied import App, Event, Id, OpenApp, View, on
+from storied.services.queries import query_service
 from tests.services import library as model
 from tests.services.library import BookPage, Bought, Lent, Stained
 from tests.services.test_live import Listener, listening
@@ -87,3 +88,65 @@ async def test_a_document_that_is_waited_for_is_said_to_be_held_back_where_it_st
         for given in ({}, {"Storied-After": head}, {"Last-Event-ID": head}):
             async with listening(service, "/books/emma", **given) as client:
                 assert await said(client) == ("parked", f"the document stopped before event {head}"), given
+
+
+class Filled(Event):
+    shelf: Id
+    width: int
+
+
+def shelves(*indexes: str) -> App:
+    """An app with one view, with these indexes."""
+    app = App("shelves")
+
+    class Shelf(View, indexes=list(indexes)):
+        shelf: Id
+        width: int = 0
+
+        @on
+        def filled(self, event: Filled) -> None:
+            self.width = event.width
+
+    app.view("GET /shelves/{shelf}", "GET /shelves")(Shelf)
+    return app
+
+
+async def test_a_stream_waits_for_a_view_that_is_being_rebuilt(tmp_path: Path) -> None:
+    """It says so as long as what is served cannot tell the list, and then tells the list."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    before, after = shelves("shelf"), shelves("width")
+    async with before.open(url) as opened:
+        head = await opened.record(Filled(shelf="wide", width=9), Filled(shelf="narrow", width=1))
+        await opened.wait(before.views["Shelf"], head.position)
+    async with query_service(after, url) as service, listening(service, "/shelves?sort=width") as client:
+        assert await said(client) == ("rebuilding", "The view is being rebuilt")
+        async with after.open(url):
+            told = await client.next()
+            assert (told.event, [shelf["shelf"] for shelf in told.data]) == ("list", ["narrow", "wide"])
+            assert await said(client) == ("live", "")
+
+
+def whose(event: Filled) -> list[str]:
+    """The shelves of an event; of one without width nobody knows."""
+    if event.width < 0:
+        raise ValueError("nobody knows")
+    return [event.shelf]
+
+
+async def test_a_stream_that_waits_for_a_view_which_failed_says_so(url: str) -> None:
+    """It does not break off, and says nothing of the code's own words."""
+    app = App("shelves")
+
+    @app.view("GET /shelves/{shelf}", "GET /shelves")
+    class Shelf(View):
+        shelf: Id
+        width: int = 0
+
+        @on(key=whose)
+        def filled(self, event: Filled) -> None:
+            self.width = event.width
+
+    async with app.open(url) as opened, query_service(app, opened) as service:
+        head = str((await opened.record(Filled(shelf="a", width=-1))).position)
+        async with listening(service, "/shelves", storied_after=head) as client:
+            assert await said(client) == ("failed", "the view stopped at an event that its code cannot take")

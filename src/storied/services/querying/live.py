@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from storied.errors import KeyParked, NotCaughtUp, StoreUnavailable, StoriedError
+from storied.errors import KeyParked, NotCaughtUp, StoreUnavailable, StoriedError, ViewError, ViewFailed, ViewRebuilding
 from storied.projections.projector import Projector
 from storied.projections.serving import Then
 from storied.projections.standings import NOWHERE, Standing
@@ -27,6 +27,8 @@ from storied.services.web.problems import problem_of
 HEARTBEAT_SECONDS = 15.0
 """How long a stream is silent before it says that it is alive."""
 RETRY_SECONDS = 0.5
+FAILED = ("failed", "the view stopped at an event that its code cannot take")
+"""A status and its detail."""
 RETRY = b"retry: 1000\n\n"
 ALIVE = b": alive\n\n"
 STREAM_HEADERS: list[Header] = [
@@ -112,7 +114,7 @@ async def stream(texts: TextViews, projector: Projector, telling: Telling, then:
             standing = (await texts.served.standings.now()).get(name, NOWHERE)
             state = await telling.tell(then)
             then = Then()
-        except (StoreUnavailable, NotCaughtUp, KeyParked) as error:
+        except (StoreUnavailable, ViewError) as error:
             state = _trouble(error, standing)
         chunks = list(state.messages)
         if (status := _status(standing, state)) != said:
@@ -150,7 +152,9 @@ async def _moved(texts: TextViews, name: str, standing: Standing, seconds: float
 def _trouble(error: StoriedError, standing: Standing) -> State:
     if isinstance(error, KeyParked):
         return State([], standing.position, "parked", _stopped(error.position))
-    status = "behind" if isinstance(error, NotCaughtUp) else "unavailable"
+    if isinstance(error, ViewFailed):
+        return State([], standing.position, *FAILED)
+    status = {NotCaughtUp: "behind", ViewRebuilding: "rebuilding"}.get(type(error), "unavailable")
     return State([], standing.position, status, problem_of(error).title)
 
 
@@ -170,7 +174,7 @@ def _status(standing: Standing, state: State) -> tuple[str, str]:
     if state.status != "live":
         return state.status, state.detail
     if standing.error is not None:
-        return "failed", "the view stopped at an event that its code cannot take"
+        return FAILED
     if standing.building:
         return "rebuilding", "the view is being built anew; this is what the old read model says"
     return "live", ""
