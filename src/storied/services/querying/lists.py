@@ -25,6 +25,7 @@ from storied.services.querying.asking import (
 from storied.services.querying.blaming import BAD_CURSOR, refused
 from storied.services.querying.listing import Listing, array_of, indexed_value_in, listing, next_link
 from storied.services.querying.live import STREAM_HEADERS, ListTelling, stream
+from storied.services.querying.pulse import Pulse
 from storied.services.querying.seeing import look
 from storied.services.service import Service
 from storied.services.web.http import Answer, Request, Stream
@@ -38,6 +39,7 @@ class ListEndpoint:
     def __init__(self, service: Service[Reader], app: App, view: type[View], template: Template) -> None:
         self.service, self.app, self.view, self.template = service, app, view, template
         self.projector = Projector(view_spec(view))
+        self.pulse = Pulse(self.projector.name, service.settings)
 
     async def __call__(self, request: Request) -> Answer:
         """A page of documents. Raises what the table of problems has."""
@@ -88,4 +90,4 @@ class ListEndpoint:
         texts = self.service.opening.value.texts
         telling = ListTelling(lambda then: self.page(asked, visible, then))
         then, more = await stream_then(request, self.service, last_event(request))
-        return Stream(200, stream(texts, self.projector, telling, then), [*STREAM_HEADERS, *more])
+        return Stream(200, stream(texts, self.projector, telling, then, self.pulse), [*STREAM_HEADERS, *more])

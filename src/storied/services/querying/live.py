@@ -20,6 +20,8 @@ from storied.projections.projector import Projector
 from storied.projections.serving import Then
 from storied.projections.standings import NOWHERE, Standing
 from storied.projections.texts import Texts, TextViews
+from storied.services.health import ViewHealth
+from storied.services.querying.pulse import PULSE_SECONDS, Pulse
 from storied.services.querying.seeing import look
 from storied.services.web.http import Header
 from storied.services.web.problems import problem_of
@@ -27,8 +29,18 @@ from storied.services.web.problems import problem_of
 HEARTBEAT_SECONDS = 15.0
 """How long a stream is silent before it says that it is alive."""
 RETRY_SECONDS = 0.5
-FAILED = ("failed", "the view stopped at an event that its code cannot take")
+Status = tuple[str, str]
 """A status and its detail."""
+LIVE: Status = ("live", "")
+FAILED: Status = ("failed", "the view stopped at an event that its code cannot take")
+BY_HEALTH: dict[str, Status] = {
+    "failed": FAILED,
+    "dead": ("dead", "nobody keeps the view up to date; this is how it was left"),
+    "absent": ("unavailable", "nothing was built of the view yet"),
+}
+"""By what the view's health says."""
+WORSE = ("live", "rebuilding", "behind", "parked", "dead", "failed", "unavailable")
+"""The statuses, the worst last."""
 RETRY = b"retry: 1000\n\n"
 ALIVE = b": alive\n\n"
 STREAM_HEADERS: list[Header] = [
@@ -103,11 +115,13 @@ class ListTelling:
         return State(messages, page.position)
 
 
-async def stream(texts: TextViews, projector: Projector, telling: Telling, then: Then) -> AsyncGenerator[bytes, None]:
+async def stream(
+    texts: TextViews, projector: Projector, telling: Telling, then: Then, pulse: Pulse
+) -> AsyncGenerator[bytes, None]:
     """The stream of what is to be told, for ever; the view's changes wake it, and silence is broken by a comment."""
     name = projector.name
     yield RETRY
-    said, silent_since = ("live", ""), time.monotonic()
+    said, silent_since = LIVE, time.monotonic()
     while True:
         standing = NOWHERE
         try:
@@ -116,17 +130,18 @@ async def stream(texts: TextViews, projector: Projector, telling: Telling, then:
             then = Then()
         except (StoreUnavailable, ViewError) as error:
             state = _trouble(error, standing)
-        chunks = list(state.messages)
-        if (status := _status(standing, state)) != said:
-            said = status
-            chunks.append(message("status", msgspec.json.encode(_told(said, state.position))))
-        if chunks:
-            yield b"".join(chunks)
-            silent_since = time.monotonic()
-        while not await _moved(texts, name, standing, HEARTBEAT_SECONDS - (time.monotonic() - silent_since)):
-            if time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
-                yield ALIVE
-                silent_since = time.monotonic()
+        chunks, moved = list(state.messages), False
+        while not moved:
+            if (status := _status(state, standing, await pulse.health(texts.documents))) != said:
+                said = status
+                chunks.append(message("status", msgspec.json.encode(_told(said, state.position))))
+            if not chunks and time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
+                chunks.append(ALIVE)
+            if chunks:
+                yield b"".join(chunks)
+                chunks, silent_since = [], time.monotonic()
+            silence = HEARTBEAT_SECONDS - (time.monotonic() - silent_since)
+            moved = await _moved(texts, name, standing, min(PULSE_SECONDS, silence))
 
 
 def message(event: str, data: bytes, position: int | None = None) -> bytes:
@@ -170,15 +185,17 @@ def _held_back(parked: Mapping[str, int], shown: Collection[str]) -> str:
     return f"a document that may belong to the list stopped before event {min(parked.values())}"
 
 
-def _status(standing: Standing, state: State) -> tuple[str, str]:
-    if state.status != "live":
-        return state.status, state.detail
-    if standing.error is not None:
-        return FAILED
+def _status(state: State, standing: Standing, health: ViewHealth | None) -> Status:
+    """The status and its detail: of several troubles the one that has to be seen to before the others can end."""
+    found = [LIVE, (state.status, state.detail)]
     if standing.building:
-        return "rebuilding", "the view is being built anew; this is what the old read model says"
-    return "live", ""
+        found.append(("rebuilding", "the view is being built anew; this is what the old read model says"))
+    if standing.error is not None:
+        found.append(FAILED)
+    if health is not None and not health.ready:
+        found.append(BY_HEALTH.get(health.state, ("behind", "the view is further behind than it should be")))
+    return max(found, key=lambda one: WORSE.index(one[0]))
 
 
-def _told(said: tuple[str, str], position: int) -> dict[str, Any]:
+def _told(said: Status, position: int) -> dict[str, Any]:
     return {"status": said[0], "position": position} | ({"detail": said[1]} if said[1] else {})
