@@ -27,6 +27,8 @@ from storied.store.port import EventStore
 
 JSON = (b"content-type", b"application/json")
 PRIVATE = (b"cache-control", b"private, no-cache")
+VARY = (b"vary", b"accept")
+"""At one address there are an answer and a stream of answers."""
 _heads: WeakKeyDictionary[EventStore, int] = WeakKeyDictionary()
 """The last heads that were asked for."""
 
@@ -127,7 +129,7 @@ def fixed_in(request: Request, projector: Projector, names: Iterable[str]) -> di
 def answer(request: Request, body: bytes, position: int | None, *more: Header) -> Response:
     """The body with its entity tag; without the body when the client has it. A page with another link is another."""
     tag = tag_of(body + b"".join(value for name, value in more if name == b"link"))
-    headers = [PRIVATE, (b"etag", tag), *more]
+    headers = [PRIVATE, VARY, (b"etag", tag), *more]
     if position is not None:
         headers.append((b"storied-position", b"%d" % position))
     given = request.headers.getall("if-none-match")

@@ -46,6 +46,7 @@ ALIVE = b": alive\n\n"
 STREAM_HEADERS: list[Header] = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
+    (b"vary", b"accept"),
     (b"x-accel-buffering", b"no"),
 ]
 
