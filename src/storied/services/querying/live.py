@@ -92,7 +92,10 @@ class DocumentTelling:
 
 
 class ListTelling:
-    """One list: whole at first, then each document of it that is new or has changed, and each that has left it."""
+    """One list: whole at first, then each document of it that is new or has changed, and each that has left it.
+
+    What is new is at the end for the client, and what has changed stays in its place, unless it is told the order.
+    """
 
     def __init__(self, ask: Callable[[Then], Awaitable[Texts]]) -> None:
         self._ask = ask
@@ -111,6 +114,9 @@ class ListTelling:
             changed = [text.encode() for key, text in now.items() if before.get(key) != text]
             messages = [message("gone", one, page.position) for one in gone]
             messages += [message("document", one, page.position) for one in changed]
+            stay = [key for key in before if key in now]
+            if [*stay, *(key for key in now if key not in before)] != list(now):
+                messages.append(message("order", msgspec.json.encode({"keys": list(now)}), page.position))
         if page.parked:
             return State(messages, page.position, "parked", _held_back(page.parked, now))
         return State(messages, page.position)
