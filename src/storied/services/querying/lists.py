@@ -26,7 +26,7 @@ from storied.services.querying.blaming import BAD_CURSOR, refused
 from storied.services.querying.listing import Listing, array_of, indexed_value_in, listing, next_link
 from storied.services.querying.live import STREAM_HEADERS, ListTelling, stream
 from storied.services.querying.pulse import Pulse
-from storied.services.querying.seeing import look
+from storied.services.querying.seeing import NOBODY, look
 from storied.services.service import Service
 from storied.services.web.http import Answer, Request, Stream
 from storied.services.web.routing import Template
@@ -48,7 +48,7 @@ class ListEndpoint:
         for name in self.template.parameters:
             value = indexed_value_in(name, self.projector.spec.hints()[name], request.path_params[name])
             if visible.setdefault(name, value) != value:
-                visible[self.projector.spec.key] = ""  # what the path asks for is nothing that this client may see
+                visible[self.projector.spec.key] = NOBODY  # what the path asks for is nothing that this client may see
         if wants_stream(request):
             return await self._stream(request, asked, visible)
         then, more = await then_of(request, self.service, asked.at)

@@ -19,8 +19,8 @@ from storied.projections.serving import Then
 from storied.projections.texts import TextViews
 from storied.store.documents import Shown
 
-NOBODY = ""
-"""A key that no document has."""
+NOBODY = "\0"
+"""A key that no document is asked for by; an empty one may come from a view's function."""
 
 
 async def look(
@@ -68,8 +68,10 @@ async def _now(texts: TextViews, projector: Projector, key: str, visible: Mappin
         other = msgspec.structs.replace(edition.table, edition="") != projector.table
         if edition.live and edition.table.name == projector.name and other:
             raise ViewRebuilding(projector.name, "of some of its documents it cannot be told yet whose they are")
-    # this code's may have taken the other's place in between
-    return _seen(texts, projector, await texts.document(view, key), visible)
+    again = await texts.document(view, key)  # this code's may have taken the other's place in between
+    if again.document == shown.document:  # which need not be decoded again
+        return Shown(None, again.position)
+    return _seen(texts, projector, again, visible)
 
 
 async def _past(texts: TextViews, projector: Projector, key: str, at: At, visible: Mapping[str, Any]) -> Shown:
