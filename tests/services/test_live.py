@@ -143,6 +143,7 @@ async def test_a_list_is_told_whole_and_then_what_changes(url: str) -> None:
         await opened.record(Returned(book="walden"))
         told = await client.next()
         assert (told.event, told.id, told.data["notes"]) == ("document", 7, ["returned"])
+        assert (await client.next()) == Told("order", 7, {"keys": ["a/b c", "walden", "persuasion"]})
         await opened.record(Sold(book="persuasion"))
         assert (await client.next()) == Told("gone", 8, {"key": "persuasion"})
 

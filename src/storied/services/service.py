@@ -28,6 +28,7 @@ from storied.services.web.http import (
     Scope,
     Send,
     Stream,
+    send_head,
     send_response,
     send_stream,
 )
@@ -237,7 +238,7 @@ class Service(Generic[S]):
         try:
             try:
                 answer = await self._answer(request)
-                if isinstance(answer, Stream):
+                if isinstance(answer, Stream) and request.method != "HEAD":
                     self.pipeline.begin_stream(request)
             except (KeyboardInterrupt, GeneratorExit):
                 raise
@@ -252,6 +253,8 @@ class Service(Generic[S]):
             try:
                 if isinstance(answer, Response):
                     await send_response(answer, send, head=request.method == "HEAD")
+                elif request.method == "HEAD":
+                    await send_head(answer, send)
                 else:
                     await self._send_stream(answer, request, send)
             except OSError:  # the client has gone

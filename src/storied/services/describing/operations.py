@@ -150,7 +150,7 @@ class Operations:
             operation["x-dependencies"] = dependencies
         schema = {"type": "array", "items": self._schemas.received(view)}
         return with_answers(
-            operation, self._read("The documents.", schema, "Link", "Storied-Parked", live="list`, `document")
+            operation, self._read("The documents.", schema, "Link", "Storied-Parked", live="list`, `document`, `order")
         )
 
     def _history(self, route: Route, view: type[View]) -> Operation:

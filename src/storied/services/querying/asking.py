@@ -9,14 +9,14 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from storied.domain.times import At
-from storied.errors import InvalidQuery, KeyParked, RequestRefused, StoreError
+from storied.errors import InvalidQuery, RequestRefused, StoreError
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
 from storied.projections.texts import TextViews
 from storied.services.querying.freshness import Seen, has_it, patience, seen_by, tag_of
 from storied.services.querying.listing import indexed_value_in
-from storied.services.querying.live import sees
+from storied.services.querying.seeing import look
 from storied.services.service import Service
 from storied.services.settings import AFTER_HEADER, POSITION_HEADER
 from storied.services.web.accepting import takes_json, wants_events
@@ -27,6 +27,8 @@ from storied.store.port import EventStore
 
 JSON = (b"content-type", b"application/json")
 PRIVATE = (b"cache-control", b"private, no-cache")
+VARY = (b"vary", b"accept")
+"""At one address there are an answer and a stream of answers."""
 _heads: WeakKeyDictionary[EventStore, int] = WeakKeyDictionary()
 """The last heads that were asked for."""
 
@@ -110,18 +112,10 @@ async def seen_document(
 
     A *recent* one may be as it was some milliseconds ago, where nothing else is asked for.
 
-    Raises `NotCaughtUp`; the same refusal for a document that is not there and for one that is not theirs; and
-    `KeyParked` to those alone who may see the document.
+    Raises as `look` does, and the same refusal for a document that is not there and for one that is not theirs.
     """
-    view, texts = projector.spec.cls, reader.texts
-    try:
-        shown = await texts.document(view, key, then, recent=recent)
-    except KeyParked:
-        if not visible or sees(texts, projector, await texts.document(view, key), visible):
-            raise
-        nothing = await texts.document(view, "", then)  # as if it were not there
-        raise absent(nothing.position) from None
-    if not sees(texts, projector, shown, visible):
+    shown = await look(reader.texts, projector, key, then, visible, recent=recent)
+    if shown.document is None:
         raise absent(shown.position)
     return shown
 
@@ -135,7 +129,7 @@ def fixed_in(request: Request, projector: Projector, names: Iterable[str]) -> di
 def answer(request: Request, body: bytes, position: int | None, *more: Header) -> Response:
     """The body with its entity tag; without the body when the client has it. A page with another link is another."""
     tag = tag_of(body + b"".join(value for name, value in more if name == b"link"))
-    headers = [PRIVATE, (b"etag", tag), *more]
+    headers = [PRIVATE, VARY, (b"etag", tag), *more]
     if position is not None:
         headers.append((b"storied-position", b"%d" % position))
     given = request.headers.getall("if-none-match")

@@ -29,6 +29,7 @@ from storied.services.querying.asking import (
 from storied.services.querying.freshness import moment_in
 from storied.services.querying.listing import once, unknown_parameter
 from storied.services.querying.live import STREAM_HEADERS, DocumentTelling, stream
+from storied.services.querying.pulse import Pulse
 from storied.services.service import Service
 from storied.services.web.http import Answer, Request, Stream
 from storied.services.web.routing import Template
@@ -40,6 +41,7 @@ class DocumentEndpoint:
     def __init__(self, service: Service[Reader], app: App, view: type[View], template: Template) -> None:
         self.service, self.app, self.view = service, app, view
         self.projector = Projector(view_spec(view))
+        self.pulse = Pulse(self.projector.name, service.settings)
         self.key = self.projector.spec.key
         self.fixed = tuple(name for name in template.parameters if name != self.key)
 
@@ -79,4 +81,4 @@ class DocumentEndpoint:
             with suppress(KeyParked):  # which a stream tells by itself
                 await seen_document(reader, self.projector, key, then, visible)
         telling = DocumentTelling(reader.texts, self.projector, key, visible)
-        return Stream(200, stream(reader.texts, self.projector, telling, then), [*STREAM_HEADERS, *more])
+        return Stream(200, stream(reader.texts, self.projector, telling, then, self.pulse), [*STREAM_HEADERS, *more])

@@ -13,7 +13,7 @@ from time import perf_counter
 from storied.domain.ids import new_id
 from storied.errors import RequestRefused
 from storied.services.gate import Gate
-from storied.services.querying.asking import JSON, PRIVATE
+from storied.services.querying.asking import JSON, PRIVATE, VARY
 from storied.services.querying.documents import DocumentEndpoint
 from storied.services.querying.freshness import tag_of
 from storied.services.settings import Settings
@@ -85,6 +85,7 @@ class Express:
             shown.memo = (
                 JSON,
                 PRIVATE,
+                VARY,
                 (b"etag", tag_of(shown.document)),
                 (b"storied-position", b"%d" % shown.position),
                 (b"content-length", b"%d" % len(shown.document)),

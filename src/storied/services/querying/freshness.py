@@ -19,7 +19,8 @@ from storied.services.web.preconditions import wish
 _SEEN = re.compile(r"(\d{1,18})(?:;\s*log=([0-9A-Za-z-]{1,64}))?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE = re.compile(r"[ +](\d\d:?\d\d)$")
-_TAGS = re.compile(r'\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_MEMBER = re.compile(r'[ \t]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*+")?[ \t]*+(?:,|\Z)')
+"""One member of a list of entity tags, which may be empty."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -80,6 +81,18 @@ def tag_of(body: bytes) -> bytes:
 
 
 def has_it(given: Iterable[str], tag: bytes) -> bool:
-    """Whether the client's ``If-None-Match`` names the tag."""
-    wanted = tag.decode()
-    return any(one in ("*", wanted, f"W/{wanted}") for text in given for one in _TAGS.findall(text))
+    """Whether the client's ``If-None-Match`` names the tag; one that RFC 9110 would not spell so names none.
+
+    *given* are its values, where it came several times.
+    """
+    text, at, wanted = ",".join(given), 0, tag.decode()
+    if text.strip() == "*":
+        return True
+    found = []
+    while at < len(text):
+        member = _MEMBER.match(text, at)
+        if member is None:
+            return False
+        found.append(member[1])
+        at = member.end()
+    return wanted in found or f"W/{wanted}" in found

@@ -25,6 +25,8 @@ from storied.services.querying.asking import (
 from storied.services.querying.blaming import BAD_CURSOR, refused
 from storied.services.querying.listing import Listing, array_of, indexed_value_in, listing, next_link
 from storied.services.querying.live import STREAM_HEADERS, ListTelling, stream
+from storied.services.querying.pulse import Pulse
+from storied.services.querying.seeing import NOBODY, look
 from storied.services.service import Service
 from storied.services.web.http import Answer, Request, Stream
 from storied.services.web.routing import Template
@@ -37,6 +39,7 @@ class ListEndpoint:
     def __init__(self, service: Service[Reader], app: App, view: type[View], template: Template) -> None:
         self.service, self.app, self.view, self.template = service, app, view, template
         self.projector = Projector(view_spec(view))
+        self.pulse = Pulse(self.projector.name, service.settings)
 
     async def __call__(self, request: Request) -> Answer:
         """A page of documents. Raises what the table of problems has."""
@@ -45,7 +48,7 @@ class ListEndpoint:
         for name in self.template.parameters:
             value = indexed_value_in(name, self.projector.spec.hints()[name], request.path_params[name])
             if visible.setdefault(name, value) != value:
-                visible[self.projector.spec.key] = ""  # what the path asks for is nothing that this client may see
+                visible[self.projector.spec.key] = NOBODY  # what the path asks for is nothing that this client may see
         if wants_stream(request):
             return await self._stream(request, asked, visible)
         then, more = await then_of(request, self.service, asked.at)
@@ -73,13 +76,11 @@ class ListEndpoint:
                 also=visible,
                 then=then,
             )
-        shown = await texts.document(self.view, str(key), then)
+        shown = await look(texts, self.projector, str(key), then, visible)
         if shown.document is None:
             return Texts([], None, shown.position)
-        document = texts.decoded(self.view, shown.document)
-        if not meets(self.projector, document, visible):
-            return Texts([], None, shown.position)
-        hits = [Hit(str(key), shown.document.decode())] if meets(self.projector, document, asked.where) else []
+        is_asked_for = meets(self.projector, texts.decoded(self.view, shown.document), asked.where)
+        hits = [Hit(str(key), shown.document.decode())] if is_asked_for else []
         return Texts(hits, None, shown.position, {} if shown.held is None else {str(key): shown.held})
 
     async def _stream(self, request: Request, asked: Listing, visible: Mapping[str, Any]) -> Stream:
@@ -89,4 +90,4 @@ class ListEndpoint:
         texts = self.service.opening.value.texts
         telling = ListTelling(lambda then: self.page(asked, visible, then))
         then, more = await stream_then(request, self.service, last_event(request))
-        return Stream(200, stream(texts, self.projector, telling, then), [*STREAM_HEADERS, *more])
+        return Stream(200, stream(texts, self.projector, telling, then, self.pulse), [*STREAM_HEADERS, *more])

@@ -10,29 +10,43 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
-from storied.errors import KeyParked, NotCaughtUp, StoreUnavailable, StoriedError
-from storied.projections.asking import meets
+from storied.errors import KeyParked, NotCaughtUp, StoreUnavailable, StoriedError, ViewError, ViewFailed, ViewRebuilding
 from storied.projections.projector import Projector
 from storied.projections.serving import Then
 from storied.projections.standings import NOWHERE, Standing
 from storied.projections.texts import Texts, TextViews
+from storied.services.health import ViewHealth
+from storied.services.querying.pulse import PULSE_SECONDS, Pulse
+from storied.services.querying.seeing import look
 from storied.services.web.http import Header
 from storied.services.web.problems import problem_of
-from storied.store.documents import Shown
 
 HEARTBEAT_SECONDS = 15.0
 """How long a stream is silent before it says that it is alive."""
 RETRY_SECONDS = 0.5
+Status = tuple[str, str]
+"""A status and its detail."""
+LIVE: Status = ("live", "")
+FAILED: Status = ("failed", "the view stopped at an event that its code cannot take")
+BY_HEALTH: dict[str, Status] = {
+    "failed": FAILED,
+    "dead": ("dead", "nobody keeps the view up to date; this is how it was left"),
+    "absent": ("unavailable", "nothing was built of the view yet"),
+}
+"""By what the view's health says."""
+WORSE = ("live", "rebuilding", "behind", "parked", "dead", "failed", "unavailable")
+"""The statuses, the worst last."""
 RETRY = b"retry: 1000\n\n"
 ALIVE = b": alive\n\n"
 STREAM_HEADERS: list[Header] = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
+    (b"vary", b"accept"),
     (b"x-accel-buffering", b"no"),
 ]
 
@@ -63,8 +77,8 @@ class DocumentTelling:
 
     async def tell(self, then: Then) -> State:
         """As `Telling` says."""
-        shown = await self._texts.document(self._projector.spec.cls, self._key, then)
-        document = shown.document if sees(self._texts, self._projector, shown, self._visible) else None
+        shown = await look(self._texts, self._projector, self._key, then, self._visible)
+        document = shown.document
         messages = []
         if document != self._told:
             self._told = document
@@ -72,13 +86,16 @@ class DocumentTelling:
                 messages = [message("gone", msgspec.json.encode({"key": self._key}), shown.position)]
             else:
                 messages = [message("document", document, shown.position)]
-        if shown.held is not None and document is not None:
-            return State(messages, shown.position, "parked", f"the document stopped before event {shown.held}")
+        if shown.held is not None:
+            return State(messages, shown.position, "parked", _stopped(shown.held))
         return State(messages, shown.position)
 
 
 class ListTelling:
-    """One list: whole at first, then each document of it that is new or has changed, and each that has left it."""
+    """One list: whole at first, then each document of it that is new or has changed, and each that has left it.
+
+    What is new is at the end for the client, and what has changed stays in its place, unless it is told the order.
+    """
 
     def __init__(self, ask: Callable[[Then], Awaitable[Texts]]) -> None:
         self._ask = ask
@@ -97,37 +114,41 @@ class ListTelling:
             changed = [text.encode() for key, text in now.items() if before.get(key) != text]
             messages = [message("gone", one, page.position) for one in gone]
             messages += [message("document", one, page.position) for one in changed]
-        held = [key for key in page.parked if key in now]
-        if held:
-            return State(messages, page.position, "parked", f"held back: {', '.join(held[:20])}")
+            stay = [key for key in before if key in now]
+            if [*stay, *(key for key in now if key not in before)] != list(now):
+                messages.append(message("order", msgspec.json.encode({"keys": list(now)}), page.position))
+        if page.parked:
+            return State(messages, page.position, "parked", _held_back(page.parked, now))
         return State(messages, page.position)
 
 
-async def stream(texts: TextViews, projector: Projector, telling: Telling, then: Then) -> AsyncGenerator[bytes, None]:
+async def stream(
+    texts: TextViews, projector: Projector, telling: Telling, then: Then, pulse: Pulse
+) -> AsyncGenerator[bytes, None]:
     """The stream of what is to be told, for ever; the view's changes wake it, and silence is broken by a comment."""
     name = projector.name
     yield RETRY
-    status, silent_since = "live", time.monotonic()
+    said, silent_since = LIVE, time.monotonic()
     while True:
         standing = NOWHERE
         try:
             standing = (await texts.served.standings.now()).get(name, NOWHERE)
             state = await telling.tell(then)
             then = Then()
-        except (StoreUnavailable, NotCaughtUp, KeyParked) as error:
+        except (StoreUnavailable, ViewError) as error:
             state = _trouble(error, standing)
-        chunks = list(state.messages)
-        said = _status(standing, state)
-        if said[0] != status:
-            status = said[0]
-            chunks.append(message("status", msgspec.json.encode(_told(said, state.position))))
-        if chunks:
-            yield b"".join(chunks)
-            silent_since = time.monotonic()
-        while not await _moved(texts, name, standing, HEARTBEAT_SECONDS - (time.monotonic() - silent_since)):
-            if time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
-                yield ALIVE
-                silent_since = time.monotonic()
+        chunks, moved = list(state.messages), False
+        while not moved:
+            if (status := _status(state, standing, await pulse.health(texts.documents))) != said:
+                said = status
+                chunks.append(message("status", msgspec.json.encode(_told(said, state.position))))
+            if not chunks and time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
+                chunks.append(ALIVE)
+            if chunks:
+                yield b"".join(chunks)
+                chunks, silent_since = [], time.monotonic()
+            silence = HEARTBEAT_SECONDS - (time.monotonic() - silent_since)
+            moved = await _moved(texts, name, standing, min(PULSE_SECONDS, silence))
 
 
 def message(event: str, data: bytes, position: int | None = None) -> bytes:
@@ -135,13 +156,6 @@ def message(event: str, data: bytes, position: int | None = None) -> bytes:
     identified = b"" if position is None else b"id: %d\n" % position
     lines = data.replace(b"\r", b"").replace(b"\n", b"\ndata: ")
     return b"event: %b\n%bdata: %b\n\n" % (event.encode(), identified, lines)
-
-
-def sees(texts: TextViews, projector: Projector, shown: Shown, visible: Mapping[str, Any]) -> bool:
-    """Whether there is a document, and it is one of those that may be seen."""
-    if shown.document is None:
-        return False
-    return not visible or meets(projector, texts.decoded(projector.spec.cls, shown.document), visible)
 
 
 async def _moved(texts: TextViews, name: str, standing: Standing, seconds: float) -> bool:
@@ -158,19 +172,37 @@ async def _moved(texts: TextViews, name: str, standing: Standing, seconds: float
 
 
 def _trouble(error: StoriedError, standing: Standing) -> State:
-    status = {NotCaughtUp: "behind", KeyParked: "parked"}.get(type(error), "unavailable")
+    if isinstance(error, KeyParked):
+        return State([], standing.position, "parked", _stopped(error.position))
+    if isinstance(error, ViewFailed):
+        return State([], standing.position, *FAILED)
+    status = {NotCaughtUp: "behind", ViewRebuilding: "rebuilding"}.get(type(error), "unavailable")
     return State([], standing.position, status, problem_of(error).title)
 
 
-def _status(standing: Standing, state: State) -> tuple[str, str]:
-    if state.status != "live":
-        return state.status, state.detail
-    if standing.error is not None:
-        return "failed", "the view stopped at an event that its code cannot take"
+def _stopped(position: int) -> str:
+    return f"the document stopped before event {position}"
+
+
+def _held_back(parked: Mapping[str, int], shown: Collection[str]) -> str:
+    """What is not whole about a list. No document is named that its client may not see: only those that are shown."""
+    names = sorted(key for key in parked if key in shown)
+    if names:
+        return f"held back: {', '.join(names[:20])}"
+    return f"a document that may belong to the list stopped before event {min(parked.values())}"
+
+
+def _status(state: State, standing: Standing, health: ViewHealth | None) -> Status:
+    """The status and its detail: of several troubles the one that has to be seen to before the others can end."""
+    found = [LIVE, (state.status, state.detail)]
     if standing.building:
-        return "rebuilding", "the view is being built anew; this is what the old read model says"
-    return "live", ""
+        found.append(("rebuilding", "the view is being built anew; this is what the old read model says"))
+    if standing.error is not None:
+        found.append(FAILED)
+    if health is not None and not health.ready:
+        found.append(BY_HEALTH.get(health.state, ("behind", "the view is further behind than it should be")))
+    return max(found, key=lambda one: WORSE.index(one[0]))
 
 
-def _told(said: tuple[str, str], position: int) -> dict[str, Any]:
+def _told(said: Status, position: int) -> dict[str, Any]:
     return {"status": said[0], "position": position} | ({"detail": said[1]} if said[1] else {})

@@ -289,6 +289,13 @@ async def send_response(response: Response, send: Send, *, head: bool = False) -
     await send({"type": "http.response.body", "body": b"" if head else body})
 
 
+async def send_head(stream: Stream, send: Send) -> None:
+    """The head of the stream is sent, of which nothing else was asked for, and none of it is made."""
+    await stream.chunks.aclose()
+    await send({"type": "http.response.start", "status": stream.status, "headers": stream.headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
 async def send_stream(
     stream: Stream, request: Request, send: Send, ending: asyncio.Event, seconds: float = math.inf
 ) -> None:
