@@ -281,6 +281,20 @@ async def test_a_list_tells_of_no_document_of_another_that_it_is_held_back(tmp_p
             assert (answer.status, answer.headers.get("storied-parked")) == (200, told)
 
 
+async def test_what_is_told_of_a_document_of_another_does_not_show_that_it_is_held_back(tmp_path: Path) -> None:
+    """It is answered as one that is not there, to the position."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="nobody"))
+        head = (await opened.record(Placed(order="ben-3", customer="ben"))).position
+        await opened.wait(Order, head)
+        told = [
+            (answer.status, answer.headers.get("storied-position"), answer.headers.get("storied-parked"))
+            for target in ("/orders/anna-1", "/orders/anna-2", "/orders/none")
+            for answer in [await get(service, target, BEN)]
+        ]
+        assert told == [(404, str(head), None)] * 3
+
+
 async def test_a_history_ends_where_it_cannot_be_told_whose_it_is(tmp_path: Path) -> None:
     """An event that the view cannot take may have given the document to another, with all that follows."""
     async with serving(tmp_path) as (opened, service):

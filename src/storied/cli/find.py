@@ -39,12 +39,11 @@ async def _run(arguments: Namespace, out: Output) -> None:
     async with asked(arguments) as it:
         columns = _columns(it.view, arguments.fields)
         found = await _found(it, arguments)
-    position = max(found.position, it.position) if arguments.at is None else it.position
     if out.json:
         out.document(
             {
                 "view": arguments.view,
-                "position": position,
+                "position": found.position,
                 "documents": list(found),
                 "cursor": found.cursor,
             }
@@ -52,7 +51,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
         return
     _print(out, found, columns)
     shown = "1 document" if len(found) == 1 else f"{len(found)} documents"
-    out.line(f"{shown} at position {position}", f"; more: --cursor {found.cursor}" if found.cursor else "")
+    out.line(f"{shown} at position {found.position}", f"; more: --cursor {found.cursor}" if found.cursor else "")
 
 
 async def _found(it: Asked, arguments: Namespace) -> Found[View]:

@@ -42,7 +42,8 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 class Found(Sequence[V], Generic[V]):
     """Some documents in order: `cursor` continues behind the last (None at the end), `position` is where they stand.
 
-    `parked` names the view's documents that are held back at an event: those among the found are as they were before.
+    `parked` names the view's documents that are held back at an event: those among the found are as they were before,
+    and `position` lies before the first such event.
     """
 
     def __init__(self, documents: list[V], cursor: str | None, position: int, parked: tuple[str, ...] = ()) -> None:

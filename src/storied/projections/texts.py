@@ -23,7 +23,8 @@ from storied.store.ordering import from_sort_key
 class Texts(msgspec.Struct, frozen=True):
     """A page of documents: `cursor` goes on behind the last.
 
-    `parked` are those of the view that are held back, by their keys: the positions of the events they stopped at.
+    `parked` are those of the view that are held back, by their keys: the positions of the events they stopped at. The
+    `position` lies before all of them.
     """
 
     hits: list[Hit]
@@ -65,7 +66,8 @@ class TextViews:
     async def document(self, view: type[View], key: str, then: Then = NOW, *, recent: bool = False) -> Shown:
         """The document with this key; a *recent* one may be as it was some milliseconds ago.
 
-        Raises `NotCaughtUp`, `KeyParked` and `StoreUnavailable`.
+        Where it is held back, its position lies before what it has not taken, as for all that is told here: who goes on
+        from there has seen everything up to it. Raises `NotCaughtUp`, `KeyParked` and `StoreUnavailable`.
         """
         projector = self.projector(view)
         if then.at is not None:
@@ -77,12 +79,23 @@ class TextViews:
                 return Shown(None if text is None else text.encode(), moment_then.position, store.identity)
         if then.at is None and then.after is None:
             shown = self.documents.peek(projector.table, key, recent=recent)
+            if shown is not None and shown.held is not None:
+                return Shown(shown.document, _seen_up_to(shown.position, shown.held), shown.log, shown.held)
             if shown is not None:
                 return shown
         asked = Question(lambda documents: documents.get(projector.table, key), key, then)
         answer = await self.served.answer(projector, asked)
         held = next((one.position for one in answer.parked), None)
-        return Shown(None if answer.value is None else answer.value.encode(), answer.position, held=held)
+        position = _seen_up_to(answer.position, *(one.position for one in answer.parked))
+        return Shown(None if answer.value is None else answer.value.encode(), position, held=held)
+
+    async def stand(self, view: type[View], then: Then) -> int:
+        """The position at which the view stands then, whatever of it is held back. Raises `NotCaughtUp`."""
+        projector = self.projector(view)
+        if then.at is not None:
+            return (await self.past.moment(await self.log(), then.at)).position
+        asked = Question(lambda documents: documents.get(projector.table, ""), "", then)
+        return (await self.served.answer(projector, asked)).position
 
     async def page(
         self,
@@ -114,7 +127,8 @@ class TextViews:
         answer = await self.served.answer(projector, asked)
         hits = answer.value[:limit]
         goes_on = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
-        return Texts(hits, goes_on, answer.position, _by_key(answer.parked))
+        parked = _by_key(answer.parked)
+        return Texts(hits, goes_on, _seen_up_to(answer.position, *parked.values()), parked)
 
     async def count(self, view: type[View], where: Mapping[str, Any], *, by: str | None, then: Then = NOW) -> Counts:
         """How many documents meet the criteria, by the value of *by*."""
@@ -128,7 +142,8 @@ class TextViews:
             counts = {from_sort_key(value, kind): count for value, count in answer.value.items()}
         except ValueError as error:  # an Enum that has lost a member
             raise ViewRebuilding(projector.name, f"its documents still have other values of {by} ({error})") from error
-        return Counts(counts, answer.position, _by_key(answer.parked))
+        parked = _by_key(answer.parked)
+        return Counts(counts, _seen_up_to(answer.position, *parked.values()), parked)
 
     async def aclose(self) -> None:
         """Stops looking for what somebody waited for. Idempotent."""
@@ -141,6 +156,11 @@ class TextViews:
             return projector.decoder.decode(text)
         except msgspec.ValidationError as error:
             raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error
+
+
+def _seen_up_to(position: int, *held: int) -> int:
+    """The last position up to which an answer is as the log says, where documents of it stopped at those events."""
+    return min(position, *(one - 1 for one in held)) if held else position
 
 
 def _by_key(parked: Iterable[Parked]) -> dict[str, int]:

@@ -119,10 +119,11 @@ async def seen_document(
     except KeyParked:
         if not visible or sees(texts, projector, await texts.document(view, key), visible):
             raise
-        nothing = await texts.document(view, "", then)  # as if it were not there
-        raise absent(nothing.position) from None
+        raise absent(await texts.stand(view, then)) from None  # as if it were not there
     if not sees(texts, projector, shown, visible):
-        raise absent(shown.position)
+        if visible and shown.held is not None:
+            raise absent(await texts.stand(view, then))
+        raise absent(shown.position, shown.held)
     return shown
 
 
