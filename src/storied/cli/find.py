@@ -17,8 +17,7 @@ from storied.cli.values import check_field, parse_criteria, value_text
 from storied.cli.verb import Verb
 from storied.domain.views import View, view_spec
 from storied.opened import OpenApp
-from storied.projections.asking import Found, meets
-from storied.projections.projector import Projector
+from storied.projections.asking import Found
 from storied.projections.serving import Then
 
 _TAKEN = set(signature(OpenApp.find).parameters) - {"where"}
@@ -59,7 +58,9 @@ async def _found(it: Asked, arguments: Namespace) -> Found[View]:
     criteria = _criteria(it.view, arguments.where)
     texts, then = it.opened.reader.texts, Then(it.after, arguments.at, arguments.timeout)
     key = it.visible.get(view_spec(it.view).key)
-    if key is None:
+    if key is not None:  # one may see only the document of this key
+        page = await texts.page_of_one(it.view, str(key), criteria, also=it.visible, then=then)
+    else:
         page = await texts.page(
             it.view,
             criteria,
@@ -69,12 +70,7 @@ async def _found(it: Asked, arguments: Namespace) -> Found[View]:
             also=it.visible,
             then=then,
         )
-        return Found([texts.decoded(it.view, hit.document) for hit in page.hits], page.cursor, page.position)
-    shown = await texts.document(it.view, str(key), then)  # one may see only the document of this key
-    documents = [] if shown.document is None else [texts.decoded(it.view, shown.document)]
-    projector = Projector(view_spec(it.view))
-    mine = [one for one in documents if meets(projector, one, criteria) and meets(projector, one, it.visible)]
-    return Found(mine, None, shown.position)
+    return Found([texts.decoded(it.view, hit.document) for hit in page.hits], page.cursor, page.position)
 
 
 def _criteria(view: type[View], words: Sequence[str]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def make_lookup(
 
     Raises `NotIndexed` for a field without an index and `InvalidQuery` for a value, limit or cursor that cannot be.
     """
-    criteria = [*_criteria(projector, where), *_criteria(projector, also or {})]
+    criteria = [*criteria_of(projector, where), *criteria_of(projector, also or {})]
     descending = order_by is not None and order_by.startswith("-")
     by = order_by.removeprefix("-") if order_by else None
     if by is not None and by != projector.spec.key:
@@ -102,7 +102,7 @@ def meets(projector: Projector, document: View, where: Mapping[str, Any]) -> boo
     """Whether the document meets criteria as `find` takes them; they may name the key, too."""
     return all(
         criterion.holds(sort_key(getattr(document, criterion.field)))
-        for criterion in _criteria(projector, where, projector.spec.key)
+        for criterion in criteria_of(projector, where, projector.spec.key)
     )
 
 
@@ -147,7 +147,11 @@ def _asked(projector: Projector, lookup: Lookup) -> str:
     return sha256(parts).hexdigest()[:12]
 
 
-def _criteria(projector: Projector, where: Mapping[str, Any], *known: str) -> Iterator[Criterion]:
+def criteria_of(projector: Projector, where: Mapping[str, Any], *known: str) -> Iterator[Criterion]:
+    """The comparisons that *where* stands for; the fields in *known* may be named without an index.
+
+    Raises `NotIndexed` and `InvalidQuery`.
+    """
     for field, value in where.items():
         if field not in known:
             _check_indexed(projector, field)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from storied.domain.times import At
 from storied.errors import KeyParked, NotCaughtUp, ViewRebuilding
+from storied.projections.belonging import Held, held_of
 from storied.projections.parking import Written, held_back
 from storied.projections.past import Past
 from storied.projections.projector import Projector, key_parked
@@ -34,7 +35,12 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
 
     value: T
     position: int
-    parked: tuple[Parked, ...] = ()
+    held: Held = Held()
+
+    @property
+    def seen(self) -> int:
+        """The last position up to which it is as the log says."""
+        return self.position if self.held.first is None else min(self.position, self.held.first - 1)
 
 
 class Then(msgspec.Struct, frozen=True):
@@ -56,8 +62,8 @@ class Question(msgspec.Struct, Generic[T], frozen=True):
     ask: Callable[[ReadModels], Awaitable[tuple[T, int, bool]]]
     key: str | None
     then: Then
-    concerns: Callable[[str], bool] | None = None
-    """Whether a document matters to the question; without it each does that may be among several."""
+    visible: Mapping[str, Any] = {}
+    """What documents have to be like to be seen by who asks."""
 
 
 class Served:
@@ -77,7 +83,7 @@ class Served:
         if then.at is not None:
             store = await self._log()
             at = await self._past.moment(store, then.at)
-            return await _exact(projector, asked, await self._past.documents(store, projector, at))
+            return await self._exact(projector, asked, await self._past.documents(store, projector, at))
         if then.after is None:
             return await self._present(projector, asked)
         deadline = time.monotonic() + then.timeout
@@ -149,7 +155,7 @@ class Served:
         if not any_parked:
             return Answer(value, position)
         held = await self._documents.held(projector.table, asked.key)
-        return Answer(value, position, tuple(await _concerned(projector, asked, self._documents, held)))
+        return Answer(value, position, await self._matter(projector, asked, self._documents, held))
 
     async def _fresh(self, projector: Projector, asked: Question[T], after: int) -> Answer[T]:
         """The live edition's answer, and what is held back of it.
@@ -164,7 +170,20 @@ class Served:
         parked = {one.key: one for one in (*before, *behind)}
         if asked.key in parked and parked[asked.key].position <= after:
             raise key_parked(projector, parked[asked.key])
-        return Answer(answer[0], answer[1], tuple(await _concerned(projector, asked, self._documents, parked.values())))
+        return Answer(answer[0], answer[1], await self._matter(projector, asked, self._documents, parked.values()))
+
+    async def _exact(self, projector: Projector, asked: Question[T], documents: ReadModels) -> Answer[T]:
+        """The answer of documents of the past. Raises `KeyParked` when one that is asked for is not whole."""
+        held = await self._matter(projector, asked, documents, await documents.held(projector.table, asked.key))
+        for parked in held.known:
+            raise key_parked(projector, parked)
+        value, position, _ = await asked.ask(documents)
+        return Answer(value, position, held)
+
+    async def _matter(
+        self, projector: Projector, asked: Question[T], documents: ReadModels, parked: Iterable[Parked]
+    ) -> Held:
+        return await held_of(projector, asked.visible, self._log, documents, parked)
 
     async def _may_heal(self, projector: Projector, timeout: float) -> bool:
         """Whether this process is about to replace the read model in which a key is parked; waits a little for it."""
@@ -177,29 +196,6 @@ class Served:
 
     def _runner(self, projector: Projector) -> Runner | None:
         return self._runners.by_name[projector.name] if self._runners is not None else None
-
-
-async def _exact(projector: Projector, asked: Question[T], documents: ReadModels) -> Answer[T]:
-    """The answer of documents of the past. Raises `KeyParked` when one that is asked for is not whole."""
-    held = await documents.held(projector.table, asked.key)
-    for parked in await _concerned(projector, asked, documents, held):
-        raise key_parked(projector, parked)
-    value, position, _ = await asked.ask(documents)
-    return Answer(value, position)
-
-
-async def _concerned(
-    projector: Projector, asked: Question[T], documents: ReadModels, held: Iterable[Parked]
-) -> list[Parked]:
-    """Those that are held back and matter to the question, by what they were like before they stopped."""
-    if asked.concerns is None:
-        return list(held)
-    found: list[Parked] = []
-    for parked in held:
-        text, _, _ = await documents.get(projector.table, parked.key)
-        if text is not None and asked.concerns(text):
-            found.append(parked)
-    return found
 
 
 async def _indexed(projector: Projector, answer: Awaitable[tuple[T, int, bool]]) -> tuple[T, int, bool]:

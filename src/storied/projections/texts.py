@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from storied.domain.views import View, view_spec
-from storied.errors import DefinitionError, ViewRebuilding
+from storied.errors import DefinitionError, KeyParked, ViewRebuilding
 from storied.projections.asking import grouping, make_lookup, meets, next_cursor
+from storied.projections.belonging import held_of
 from storied.projections.comparing import value_type
 from storied.projections.past import Past, document_at, stream_query
 from storied.projections.projector import Projector
@@ -23,14 +24,15 @@ from storied.store.ordering import from_sort_key
 class Texts(msgspec.Struct, frozen=True):
     """A page of documents: `cursor` goes on behind the last.
 
-    `parked` are those of the view that are held back, by their keys: the positions of the events they stopped at. The
-    `position` lies before all of them.
+    `parked` are those of the view that are held back, by their keys: the positions of the events they stopped at.
+    `held` is the first of these, and of others that may belong here and are not named. `position` precedes it.
     """
 
     hits: list[Hit]
     cursor: str | None
     position: int
     parked: Mapping[str, int] = {}
+    held: int | None = None
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -80,14 +82,19 @@ class TextViews:
         if then.at is None and then.after is None:
             shown = self.documents.peek(projector.table, key, recent=recent)
             if shown is not None and shown.held is not None:
-                return Shown(shown.document, _seen_up_to(shown.position, shown.held), shown.log, shown.held)
+                return Shown(shown.document, min(shown.position, shown.held - 1), shown.log, shown.held)
             if shown is not None:
                 return shown
         asked = Question(lambda documents: documents.get(projector.table, key), key, then)
         answer = await self.served.answer(projector, asked)
-        held = next((one.position for one in answer.parked), None)
-        position = _seen_up_to(answer.position, *(one.position for one in answer.parked))
-        return Shown(None if answer.value is None else answer.value.encode(), position, held=held)
+        return Shown(None if answer.value is None else answer.value.encode(), answer.seen, held=answer.held.first)
+
+    async def may_be_like(self, view: type[View], key: str, visible: Mapping[str, Any]) -> int | None:
+        """Where the document stopped, if it is held back and may be like this by now; None otherwise."""
+        projector = self.projector(view)
+        for parked in await self.documents.held(projector.table, key):
+            return (await held_of(projector, visible, self.log, self.documents, [parked])).first
+        return None
 
     async def stand(self, view: type[View], then: Then) -> int:
         """The position at which the view stands then, whatever of it is held back. Raises `NotCaughtUp`."""
@@ -115,20 +122,33 @@ class TextViews:
         projector = self.projector(view)
         lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor, also=also)
         one_more = msgspec.structs.replace(lookup, limit=limit + 1)
-
-        def may_be_seen(text: str) -> bool:
-            try:
-                return meets(projector, self.decoded(view, text), also or {})
-            except ViewRebuilding:  # it still has another shape, so whose it is cannot be told
-                return False
-
-        concerns = may_be_seen if also else None
-        asked = Question(lambda documents: documents.find(projector.table, one_more), None, then, concerns)
+        asked = Question(lambda documents: documents.find(projector.table, one_more), None, then, also or {})
         answer = await self.served.answer(projector, asked)
         hits = answer.value[:limit]
         goes_on = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
-        parked = _by_key(answer.parked)
-        return Texts(hits, goes_on, _seen_up_to(answer.position, *parked.values()), parked)
+        return Texts(hits, goes_on, answer.seen, _by_key(answer.held.known), answer.held.first)
+
+    async def page_of_one(
+        self, view: type[View], key: str, where: Mapping[str, Any], *, also: Mapping[str, Any], then: Then = NOW
+    ) -> Texts:
+        """As `page`, where *also* names this key, so that no other document may be seen.
+
+        Raises `KeyParked` where the document is held back at what is waited for.
+        """
+        projector = self.projector(view)
+        try:
+            shown = await self.document(view, key, then)
+        except KeyParked:
+            if then.at is None and await self.may_be_like(view, key, also) is None:
+                return Texts([], None, await self.stand(view, then))
+            raise
+        if shown.document is not None and meets(projector, self.decoded(view, shown.document), also):
+            found = meets(projector, self.decoded(view, shown.document), where)
+            hits = [Hit(key, shown.document.decode())] if found else []
+            return Texts(hits, None, shown.position, {} if shown.held is None else {key: shown.held}, shown.held)
+        held = None if shown.held is None else await self.may_be_like(view, key, also)
+        is_hidden = shown.held is not None and held is None
+        return Texts([], None, await self.stand(view, then) if is_hidden else shown.position, held=held)
 
     async def count(self, view: type[View], where: Mapping[str, Any], *, by: str | None, then: Then = NOW) -> Counts:
         """How many documents meet the criteria, by the value of *by*."""
@@ -142,8 +162,7 @@ class TextViews:
             counts = {from_sort_key(value, kind): count for value, count in answer.value.items()}
         except ValueError as error:  # an Enum that has lost a member
             raise ViewRebuilding(projector.name, f"its documents still have other values of {by} ({error})") from error
-        parked = _by_key(answer.parked)
-        return Counts(counts, _seen_up_to(answer.position, *parked.values()), parked)
+        return Counts(counts, answer.seen, _by_key(answer.held.known))
 
     async def aclose(self) -> None:
         """Stops looking for what somebody waited for. Idempotent."""
@@ -156,11 +175,6 @@ class TextViews:
             return projector.decoder.decode(text)
         except msgspec.ValidationError as error:
             raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error
-
-
-def _seen_up_to(position: int, *held: int) -> int:
-    """The last position up to which an answer is as the log says, where documents of it stopped at those events."""
-    return min(position, *(one - 1 for one in held)) if held else position
 
 
 def _by_key(parked: Iterable[Parked]) -> dict[str, int]:

@@ -119,11 +119,15 @@ async def seen_document(
     except KeyParked:
         if not visible or sees(texts, projector, await texts.document(view, key), visible):
             raise
+        if await texts.may_be_like(view, key, visible) is not None:
+            raise
         raise absent(await texts.stand(view, then)) from None  # as if it were not there
     if not sees(texts, projector, shown, visible):
-        if visible and shown.held is not None:
-            raise absent(await texts.stand(view, then))
-        raise absent(shown.position, shown.held)
+        held, position = shown.held, shown.position
+        if visible and held is not None:
+            held = await texts.may_be_like(view, key, visible)
+            position = await texts.stand(view, then) if held is None else position
+        raise absent(position, held)
     return shown
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from storied.app import App
 from storied.domain.views import View, view_spec
 from storied.errors import InvalidQuery
-from storied.projections.asking import meets
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
@@ -28,7 +27,6 @@ from storied.services.querying.live import STREAM_HEADERS, ListTelling, stream
 from storied.services.service import Service
 from storied.services.web.http import Answer, Request, Stream
 from storied.services.web.routing import Template
-from storied.store.documents import Hit
 
 
 class ListEndpoint:
@@ -55,8 +53,8 @@ class ListEndpoint:
             raise (refused("cursor", error) if error.code == BAD_CURSOR else error) from None
         if page.cursor is not None:
             more.append((b"link", next_link(request.query, page.cursor)))
-        if page.parked:
-            more.append(parked_at(min(page.parked.values())))
+        if page.held is not None:
+            more.append(parked_at(page.held))
         return answer(request, array_of(page.hits), page.position, *more)
 
     async def page(self, asked: Listing, visible: Mapping[str, Any], then: Then) -> Texts:
@@ -73,14 +71,7 @@ class ListEndpoint:
                 also=visible,
                 then=then,
             )
-        shown = await texts.document(self.view, str(key), then)
-        if shown.document is None:
-            return Texts([], None, shown.position)
-        document = texts.decoded(self.view, shown.document)
-        if not meets(self.projector, document, visible):
-            return Texts([], None, shown.position)
-        hits = [Hit(str(key), shown.document.decode())] if meets(self.projector, document, asked.where) else []
-        return Texts(hits, None, shown.position, {} if shown.held is None else {str(key): shown.held})
+        return await texts.page_of_one(self.view, str(key), asked.where, also=visible, then=then)
 
     async def _stream(self, request: Request, asked: Listing, visible: Mapping[str, Any]) -> Stream:
         no_past(asked.at)
