@@ -7,6 +7,8 @@ is read. Otherwise, and for lists, the whole view is projected up to the moment,
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -26,6 +28,8 @@ from storied.store.reading import Page
 
 KEPT = 4
 """Whole views of the past that are kept for the next question."""
+AGAIN_SECONDS = 30.0
+"""How long one is kept in which a document is held back: what stopped it may have been mended since."""
 CHUNK = 4096
 
 
@@ -60,12 +64,23 @@ async def document_at(store: EventStore, projector: Projector, key: str, query: 
     return stored.get(key)
 
 
+Name = tuple[str, str, Moment]
+"""The log's identity, the view's name, and when."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A whole view of the past, and until when it is kept, by the monotonic clock."""
+
+    documents: Documents
+    until: float
+
+
 class Past:
     """Whole views as they were, projected into documents in memory; the last few are kept."""
 
     def __init__(self, make_documents: Callable[[], Documents], clock: Clock = utc_now) -> None:
         self._make, self._clock = make_documents, clock
-        self._kept: OrderedDict[tuple[str, str, Moment], Documents] = OrderedDict()
+        self._kept: OrderedDict[Name, Kept] = OrderedDict()
         self._turn = asyncio.Lock()
 
     async def moment(self, store: EventStore, at: At) -> Moment:
@@ -75,15 +90,25 @@ class Past:
     async def documents(self, store: EventStore, projector: Projector, moment: Moment) -> Documents:
         """The view's documents as they were at the moment of the log; one is projected at a time."""
         name = (store.identity, projector.name, moment)
-        documents = self._kept.get(name)
-        if documents is None:
+        if (kept := self._find(name)) is None:
             async with self._turn:  # whoever asked for the same meanwhile finds it there
-                documents = self._kept.get(name) or await self._project(store, projector, moment)
-                self._kept[name] = documents
-                if len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-        self._kept.move_to_end(name)
-        return documents
+                kept = self._find(name)
+                if kept is None:
+                    documents = await self._project(store, projector, moment)
+                    until = time.monotonic() + AGAIN_SECONDS if await documents.parked(projector.table) else math.inf
+                    kept = self._kept[name] = Kept(documents, until)
+                    if len(self._kept) > KEPT:
+                        self._kept.popitem(last=False)
+        return kept.documents
+
+    def _find(self, name: Name) -> Kept | None:
+        kept = self._kept.get(name)
+        if kept is not None and time.monotonic() >= kept.until:
+            del self._kept[name]
+            return None
+        if kept is not None:
+            self._kept.move_to_end(name)
+        return kept
 
     async def _project(self, store: EventStore, projector: Projector, moment: Moment) -> Documents:
         documents = self._make()

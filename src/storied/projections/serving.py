@@ -16,7 +16,7 @@ import msgspec
 
 from storied.domain.times import At
 from storied.errors import KeyParked, NotCaughtUp, ViewRebuilding
-from storied.projections.belonging import Held, held_of
+from storied.projections.belonging import Held, as_it_was, held_of, not_met
 from storied.projections.parking import Written, held_back
 from storied.projections.past import Past
 from storied.projections.projector import Projector, key_parked
@@ -64,6 +64,8 @@ class Question(msgspec.Struct, Generic[T], frozen=True):
     then: Then
     visible: Mapping[str, Any] = {}
     """What documents have to be like to be seen by who asks."""
+    where: Mapping[str, Any] = {}
+    """What they have to be like to be among those asked for."""
 
 
 class Served:
@@ -173,10 +175,14 @@ class Served:
         return Answer(answer[0], answer[1], await self._matter(projector, asked, self._documents, parked.values()))
 
     async def _exact(self, projector: Projector, asked: Question[T], documents: ReadModels) -> Answer[T]:
-        """The answer of documents of the past. Raises `KeyParked` when one that is asked for is not whole."""
+        """The answer of documents of the past, and what may belong to it and is held back.
+
+        Raises `KeyParked` when one that was among those asked for is not whole.
+        """
         held = await self._matter(projector, asked, documents, await documents.held(projector.table, asked.key))
         for parked in held.known:
-            raise key_parked(projector, parked)
+            if not asked.where or await _was_like(projector, asked.where, documents, parked.key):
+                raise key_parked(projector, parked)
         value, position, _ = await asked.ask(documents)
         return Answer(value, position, held)
 
@@ -196,6 +202,12 @@ class Served:
 
     def _runner(self, projector: Projector) -> Runner | None:
         return self._runners.by_name[projector.name] if self._runners is not None else None
+
+
+async def _was_like(projector: Projector, where: Mapping[str, Any], documents: ReadModels, key: str) -> bool:
+    """Whether the document met the criteria before it was held back."""
+    document = as_it_was(projector, (await documents.get(projector.table, key))[0])
+    return document is not None and not any(not_met(projector, where, key, document))
 
 
 async def _indexed(projector: Projector, answer: Awaitable[tuple[T, int, bool]]) -> tuple[T, int, bool]:

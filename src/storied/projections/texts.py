@@ -122,7 +122,7 @@ class TextViews:
         projector = self.projector(view)
         lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor, also=also)
         one_more = msgspec.structs.replace(lookup, limit=limit + 1)
-        asked = Question(lambda documents: documents.find(projector.table, one_more), None, then, also or {})
+        asked = Question(lambda documents: documents.find(projector.table, one_more), None, then, also or {}, where)
         answer = await self.served.answer(projector, asked)
         hits = answer.value[:limit]
         goes_on = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
@@ -155,7 +155,7 @@ class TextViews:
         projector = self.projector(view)
         lookup = make_lookup(projector, where)
         group = grouping(projector, by)
-        asked = Question(lambda documents: documents.count(projector.table, lookup, group), None, then)
+        asked = Question(lambda documents: documents.count(projector.table, lookup, group), None, then, where=where)
         answer = await self.served.answer(projector, asked)
         kind = value_type(projector.spec.hints()[by]) if by else None
         try:
