@@ -258,21 +258,34 @@ class NotCaughtUp(ViewError):
 
 
 class ViewFailed(ViewError):
-    """The view stopped before `position`, whose event its code could not apply; `__cause__` is what was raised."""
+    """The view stopped before `position`, whose event its code could not apply; `__cause__` is what was raised.
+
+    Where the view stopped in another process, `told` is what that has left beside the documents, and `type` is empty.
+    """
 
     default_code = "view-failed"
 
-    def __init__(self, view: str, *, position: int, type: str, reason: str, fault: str = "the view's handler") -> None:
+    def __init__(
+        self,
+        view: str,
+        *,
+        position: int,
+        type: str = "",
+        reason: str = "",
+        fault: str = "the view's handler",
+        told: str | None = None,
+    ) -> None:
         self.view, self.position, self.type, self.reason, self.fault = view, position, type, reason, fault
+        self.told = told
         super().__init__(
-            f"view {view} stopped before event {position} ({type}): {reason}. Mend {fault} and open the "
+            told
+            or f"view {view} stopped before event {position} ({type}): {reason}. Mend {fault} and open the "
             "app again: it goes on from there; nothing was skipped."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(
-            ViewFailed, self.view, position=self.position, type=self.type, reason=self.reason, fault=self.fault
-        ), ()
+        given: dict[str, Any] = {"type": self.type, "reason": self.reason, "fault": self.fault, "told": self.told}
+        return partial(ViewFailed, self.view, position=self.position, **given), ()
 
 
 class KeyParked(ViewError):

@@ -15,13 +15,13 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from storied.domain.times import At
-from storied.errors import KeyParked, NotCaughtUp, ViewRebuilding
+from storied.errors import KeyParked, NotCaughtUp, ViewFailed, ViewRebuilding
 from storied.projections.belonging import Held, as_it_was, held_of, not_met
 from storied.projections.parking import Written, held_back
 from storied.projections.past import Past
 from storied.projections.projector import Projector, key_parked
 from storied.projections.runner import Runner, Runners
-from storied.projections.standings import NOWHERE, POLL_SECONDS, LogOf, Standings
+from storied.projections.standings import NOWHERE, POLL_SECONDS, LogOf, Standing, Standings
 from storied.store.documents import NoSuchColumnError, Parked, ReadModels, SupersededError
 from storied.store.query import check_position
 
@@ -131,13 +131,18 @@ class Served:
                 raise key_parked(projector, parked)
 
     async def _poll(self, projector: Projector, position: int, timeout: float, log: str | None) -> None:
-        """Waits for the live edition, whoever keeps it up to date or is about to replace it, to reach *position*."""
+        """Waits for the live edition, whoever keeps it up to date or is about to replace it, to reach *position*.
+
+        Raises `NotCaughtUp`, and `ViewFailed` once whoever keeps it has left word that it stopped.
+        """
         runner = self._runner(projector)
         deadline = time.monotonic() + timeout
         while True:
             standing = (await self.standings.now()).get(projector.name, NOWHERE)
             if standing.has_seen(position, log):
                 return
+            if runner is None and standing.has_stopped:
+                raise ViewFailed(projector.name, position=standing.position + 1, told=standing.error)
             left = deadline - time.monotonic()
             if left <= 0:
                 stands = standing.position if log in (None, standing.checkpoint.log) else 0
@@ -149,7 +154,7 @@ class Served:
                 raise runner.state.error
             else:
                 wait = left if runner is None else min(left, POLL_SECONDS)
-                await self.standings.until(lambda by: by.get(projector.name, NOWHERE).has_seen(position, log), wait)
+                await self.standings.until(lambda by: _is_settled(by.get(projector.name, NOWHERE), position, log), wait)
 
     async def _present(self, projector: Projector, asked: Question[T]) -> Answer[T]:
         """The live edition's answer as it is, and what is held back of it, which is asked for where anything is."""
@@ -202,6 +207,11 @@ class Served:
 
     def _runner(self, projector: Projector) -> Runner | None:
         return self._runners.by_name[projector.name] if self._runners is not None else None
+
+
+def _is_settled(standing: Standing, position: int, log: str | None) -> bool:
+    """Whether it has seen the position, or never will without somebody's help."""
+    return standing.has_stopped or standing.has_seen(position, log)
 
 
 async def _was_like(projector: Projector, where: Mapping[str, Any], documents: ReadModels, key: str) -> bool:
