@@ -17,7 +17,7 @@ from storied.projections.projector import Projector
 from storied.projections.runner import Runners
 from storied.projections.serving import NOW, Question, Served, Then
 from storied.projections.standings import LogOf
-from storied.store.documents import Hit, Parked, ReadModels, Shown
+from storied.store.documents import Hit, Lookup, OtherEditionError, Parked, ReadModels, Shown
 from storied.store.ordering import from_sort_key
 
 
@@ -81,11 +81,13 @@ class TextViews:
                 return Shown(None if text is None else text.encode(), moment_then.position, store.identity)
         if then.at is None and then.after is None:
             shown = self.documents.peek(projector.table, key, recent=recent)
+            if shown is not None and shown.foreign:
+                shown = self._as_own(projector, shown)
             if shown is not None and shown.held is not None:
                 return Shown(shown.document, min(shown.position, shown.held - 1), shown.log, shown.held)
             if shown is not None:
                 return shown
-        asked = Question(lambda documents: documents.get(projector.table, key), key, then)
+        asked = Question(lambda documents: _own_document(projector, documents, key), key, then)
         answer = await self.served.answer(projector, asked)
         return Shown(None if answer.value is None else answer.value.encode(), answer.seen, held=answer.held.first)
 
@@ -122,7 +124,7 @@ class TextViews:
         projector = self.projector(view)
         lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor, also=also)
         one_more = msgspec.structs.replace(lookup, limit=limit + 1)
-        asked = Question(lambda documents: documents.find(projector.table, one_more), None, then, also or {}, where)
+        asked = Question(lambda documents: _own_hits(projector, documents, one_more), None, then, also or {}, where)
         answer = await self.served.answer(projector, asked)
         hits = answer.value[:limit]
         goes_on = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
@@ -170,11 +172,47 @@ class TextViews:
 
     def decoded(self, view: type[View], text: str | bytes) -> Any:
         """The document as an object. Raises `ViewRebuilding` when it still has the shape that other code gave it."""
-        projector = self.projector(view)
-        try:
-            return projector.decoder.decode(text)
-        except msgspec.ValidationError as error:
-            raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error
+        return _decoded(self.projector(view), text)
+
+    def _as_own(self, projector: Projector, shown: Shown) -> Shown:
+        """What other code made, as this code would have; worked out once while nothing changes."""
+        if shown.document is None:
+            return shown
+        if not isinstance(shown.memo, Shown):
+            text = _as_own(projector, shown.document)
+            shown.memo = Shown(text, shown.position, shown.log, shown.held)
+        return shown.memo
+
+
+async def _own_document(projector: Projector, documents: ReadModels, key: str) -> tuple[str | None, int, bool]:
+    """As `ReadModels.get`, in the shape of this code, whatever code made it. Raises `ViewRebuilding`."""
+    try:
+        return await documents.get(projector.table, key, own=True)
+    except OtherEditionError:
+        text, position, parked = await documents.get(projector.table, key)
+        return None if text is None else _as_own(projector, text).decode(), position, parked
+
+
+async def _own_hits(projector: Projector, documents: ReadModels, lookup: Lookup) -> tuple[list[Hit], int, bool]:
+    """As `ReadModels.find`, in the shape of this code, whatever code made them. Raises `ViewRebuilding`."""
+    try:
+        return await documents.find(projector.table, lookup, own=True)
+    except OtherEditionError:
+        hits, position, parked = await documents.find(projector.table, lookup)
+        own = [Hit(hit.key, _as_own(projector, hit.document).decode(), hit.value) for hit in hits]
+        return own, position, parked
+
+
+def _as_own(projector: Projector, text: str | bytes) -> bytes:
+    """The document as this code writes it: without what it does not know, and with its defaults for what is missing."""
+    return msgspec.json.encode(_decoded(projector, text))
+
+
+def _decoded(projector: Projector, text: str | bytes) -> Any:
+    try:
+        return projector.decoder.decode(text)
+    except msgspec.ValidationError as error:
+        raise ViewRebuilding(projector.name, f"its documents still have another shape ({error})") from error
 
 
 def _by_key(parked: Iterable[Parked]) -> dict[str, int]:

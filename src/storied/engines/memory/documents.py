@@ -19,6 +19,7 @@ from storied.store.documents import (
     Heartbeat,
     Hit,
     Lookup,
+    OtherEditionError,
     Parked,
     Shown,
     SupersededError,
@@ -59,17 +60,18 @@ class MemoryDocuments:
             shelf.checkpoint.position,
             shelf.checkpoint.log,
             parked.position if parked else None,
+            foreign=shelf.table != table,
         )
 
-    async def get(self, table: Table, key: str) -> tuple[str | None, int, bool]:
+    async def get(self, table: Table, key: str, *, own: bool = False) -> tuple[str | None, int, bool]:
         """As the port says."""
-        shelf = self._live(table, ())
+        shelf = self._live(table, (), own=own)
         found = shelf.documents.get(key)
         return (found[0] if found else None), shelf.checkpoint.position, bool(shelf.parked)
 
-    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int, bool]:
+    async def find(self, table: Table, lookup: Lookup, *, own: bool = False) -> tuple[list[Hit], int, bool]:
         """As the port says."""
-        shelf = self._live(table, _asked(lookup))
+        shelf = self._live(table, _asked(lookup), own=own)
         hits = [
             Hit(key, document, values[lookup.order] if lookup.order else None)
             for key, (document, values) in shelf.documents.items()
@@ -212,11 +214,13 @@ class MemoryDocuments:
         if self._closed:
             raise StoreClosed
 
-    def _live(self, table: Table, columns: Sequence[str]) -> _Shelf:
+    def _live(self, table: Table, columns: Sequence[str], *, own: bool = False) -> _Shelf:
         self._check_open()
         for shelf in self._shelves.values():
             if shelf.live and shelf.table.name == table.name:
                 if shelf.table != table:
+                    if own:
+                        raise OtherEditionError(table)
                     shelf.table.check_asked(table, columns)
                 return shelf
         return _Shelf(table, live=True)
