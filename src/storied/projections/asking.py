@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from storied.domain.showing import shown
+from storied.domain.times import At, Occurred
 from storied.domain.views import View
 from storied.errors import InvalidQuery, NotIndexed
 from storied.projections.comparing import comparable
@@ -20,6 +21,8 @@ from storied.store.ordering import Scalar, sort_key
 
 V = TypeVar("V", bound=View)
 MAX_LIMIT = 10_000
+_OPEN = ("enum", "any")
+"""The forms of indexes that hold text and numbers alike."""
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,10 +75,12 @@ def make_lookup(
     limit: int | None = None,
     cursor: str | None = None,
     also: Mapping[str, Any] | None = None,
+    at: At | None = None,
 ) -> Lookup:
     """The lookup for ``field=value`` and ``field=Range(…)``, ordered by *order_by* (``-field`` for the largest first).
 
-    What *also* says has to hold besides, whatever *where* says of the same fields.
+    What *also* says has to hold besides, whatever *where* says of the same fields. The *cursor* goes on with the same
+    question, at the same moment *at*.
 
     Raises `NotIndexed` for a field without an index and `InvalidQuery` for a value, limit or cursor that cannot be.
     """
@@ -95,7 +100,7 @@ def make_lookup(
     lookup = Lookup(tuple(criteria), by, descending, limit)
     if cursor is None:
         return lookup
-    return msgspec.structs.replace(lookup, beyond=_read_cursor(cursor, projector, lookup))
+    return msgspec.structs.replace(lookup, beyond=_read_cursor(cursor, projector, lookup, at))
 
 
 def meets(projector: Projector, document: View, where: Mapping[str, Any]) -> bool:
@@ -113,16 +118,17 @@ def grouping(projector: Projector, by: str | None) -> str | None:
     return by
 
 
-def next_cursor(projector: Projector, lookup: Lookup, last: Hit) -> str:
-    """What continues the lookup behind the hit."""
-    text = msgspec.json.encode([_asked(projector, lookup), last.value, last.key])
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+def next_cursor(projector: Projector, lookup: Lookup, last: Hit, at: At | None = None) -> str:
+    """What continues the lookup behind the hit, at the same moment."""
+    return _written(_asked(projector, lookup, at), last.value, last.key)
 
 
-def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Scalar, str]:
+def _read_cursor(cursor: str, projector: Projector, lookup: Lookup, at: At | None) -> tuple[Scalar, str]:
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         asked, value, key = msgspec.json.decode(text, type=tuple[str, Scalar, str])
+        if _written(asked, value, key) != cursor or not _may_stand_in(projector, lookup.order, value):
+            raise InvalidQuery("no page gives such a cursor.")
         sort_key(value)
     except (msgspec.MsgspecError, binascii.Error, ValueError, AttributeError, TypeError, InvalidQuery):
         raise InvalidQuery(
@@ -131,9 +137,10 @@ def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Sca
             value=cursor,
             detail="it did not come with a page, so start from the first one",
         ) from None
-    if asked != _asked(projector, lookup):
+    if asked != _asked(projector, lookup, at):
         raise InvalidQuery(
-            "this cursor belongs to another question. Repeat the fields and the order of the page it came from.",
+            "this cursor belongs to another question. Repeat the fields, the order and the moment (at=) of the page it "
+            "came from.",
             code="bad-cursor",
             value=cursor,
             detail="it belongs to another question, so repeat what the page it came from was asked with",
@@ -141,10 +148,31 @@ def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Sca
     return value, key
 
 
-def _asked(projector: Projector, lookup: Lookup) -> str:
+def _written(asked: str, value: Scalar, key: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode([asked, value, key])).decode().rstrip("=")
+
+
+def _may_stand_in(projector: Projector, order: str | None, value: Scalar) -> bool:
+    """Whether the index of that order could hold the value."""
+    if order is None or value is None:
+        return value is None
+    form = dict(projector.table.forms)[order]
+    return form in _OPEN or "|" in form or isinstance(value, str) is not (form == "number")
+
+
+def _asked(projector: Projector, lookup: Lookup, at: At | None) -> str:
     """A short name for the question, so that a cursor is not used for another."""
-    parts = msgspec.json.encode([projector.name, lookup.criteria, lookup.order, lookup.descending])
-    return sha256(parts).hexdigest()[:12]
+    asked = [projector.name, lookup.criteria, lookup.order, lookup.descending]
+    if at is not None:
+        asked.append(_spelled(at))
+    return sha256(msgspec.json.encode(asked)).hexdigest()[:12]
+
+
+def _spelled(at: At) -> str:
+    """The moment, the same however it was written."""
+    if isinstance(at, Occurred):
+        return f"occurred:{sort_key(at.time)}"
+    return str(sort_key(at))
 
 
 def criteria_of(projector: Projector, where: Mapping[str, Any], *known: str) -> Iterator[Criterion]:

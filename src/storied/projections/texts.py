@@ -122,12 +122,12 @@ class TextViews:
         Only those that meet *also* may be seen, so no other is named, not even as one that is held back.
         """
         projector = self.projector(view)
-        lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor, also=also)
+        lookup = make_lookup(projector, where, order_by=order_by, limit=limit, cursor=cursor, also=also, at=then.at)
         one_more = msgspec.structs.replace(lookup, limit=limit + 1)
         asked = Question(lambda documents: _own_hits(projector, documents, one_more), None, then, also or {}, where)
         answer = await self.served.answer(projector, asked)
         hits = answer.value[:limit]
-        goes_on = next_cursor(projector, lookup, hits[-1]) if len(answer.value) > limit else None
+        goes_on = next_cursor(projector, lookup, hits[-1], then.at) if len(answer.value) > limit else None
         return Texts(hits, goes_on, answer.seen, _by_key(answer.held.known), answer.held.first)
 
     async def page_of_one(
