@@ -25,6 +25,7 @@ EXAMPLES: list[StoriedError] = [
     errors.ViewError("See to the view."),
     errors.NotCaughtUp("Orders", wanted=9, position=7, timeout=1.5),
     errors.ViewFailed("Orders", position=7, type="Paid", reason="no"),
+    errors.PastUnready("Ask again.", code="past-busy"),
     errors.KeyParked("Orders", key="o-1", position=7, type="Paid", reason="no"),
     errors.ViewRebuilding("Orders", "no"),
     errors.NotIndexed("Orders", "total", ("status",)),

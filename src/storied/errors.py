@@ -20,6 +20,7 @@
     │   ├── NotCaughtUp       the view did not reach the position before the deadline
     │   ├── ViewFailed        the view stopped at an event whose documents its code could not tell
     │   ├── KeyParked         one document is held back at an event that its code could not apply
+    │   ├── PastUnready       a past of the view is not worked out within what it may cost
     │   ├── ViewRebuilding    the read model was made by other code and cannot answer this yet
     │   └── NotIndexed        the question needs an index that the view does not declare
     └── StoreError            the store itself
@@ -304,6 +305,12 @@ class KeyParked(ViewError):
         return partial(
             KeyParked, self.view, key=self.key, position=self.position, type=self.type, reason=self.reason
         ), ()
+
+
+class PastUnready(ViewError):
+    """A past of the view is not worked out within what the question may cost; `code` says which bound it met."""
+
+    default_code = "past-unfinished"
 
 
 class ViewRebuilding(ViewError):

@@ -18,7 +18,7 @@ from storied.domain.times import At
 from storied.errors import KeyParked, NotCaughtUp, ViewFailed, ViewRebuilding
 from storied.projections.belonging import Held, as_it_was, held_of, not_met
 from storied.projections.parking import Written, held_back
-from storied.projections.past import Past
+from storied.projections.past import Bounds, Past
 from storied.projections.projector import Projector, key_parked
 from storied.projections.runner import Runner, Runners
 from storied.projections.standings import NOWHERE, POLL_SECONDS, LogOf, Standing, Standings
@@ -51,6 +51,8 @@ class Then(msgspec.Struct, frozen=True):
     timeout: float = WAIT_SECONDS
     log: str | None = None
     """The identity of the log that `after` is a position of, where it is known."""
+    bounds: Bounds | None = None
+    """What a question about the past may cost; without them, what it takes."""
 
 
 NOW = Then()
@@ -85,7 +87,7 @@ class Served:
         if then.at is not None:
             store = await self._log()
             at = await self._past.moment(store, then.at)
-            return await self._exact(projector, asked, await self._past.documents(store, projector, at))
+            return await self._exact(projector, asked, await self._past.documents(store, projector, at, then.bounds))
         if then.after is None:
             return await self._present(projector, asked)
         deadline = time.monotonic() + then.timeout

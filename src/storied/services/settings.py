@@ -48,6 +48,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Documents in one page of a list."""
     wait_limit: float = 30.0
     """Seconds that a client may ask to wait for a view."""
+    past_seconds: float = 10.0
+    """Seconds that a question about the past may take, its wait for others included; what is worked out is kept."""
+    past_bytes: int = 256 * 1024 * 1024
+    """About the bytes that the documents of a view of the past may take, and that are kept of all of them."""
     deadline: float = 60.0
     """Seconds that a request may take; a stream may go on for ever."""
     stream_seconds: float = 3600.0
@@ -88,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "header_limit",
             "header_count",
             "page_limit",
+            "past_bytes",
             "stream_limit",
             "client_stream_limit",
             "burst",
@@ -100,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "idle_seconds",
             "drain_seconds",
             "wait_limit",
+            "past_seconds",
             "deadline",
             "heartbeat_limit",
         )

@@ -29,6 +29,9 @@ from storied.store.documents import (
 from storied.store.ordering import Scalar
 from storied.store.snapshots import Snapshot, SnapshotKey
 
+OVERHEAD = 700
+"""Bytes that a document takes beside its text and its key, about: objects, index values, places in tables."""
+
 
 class _Shelf(msgspec.Struct):
     """One edition's documents by key, each with its index values by column."""
@@ -50,6 +53,18 @@ class MemoryDocuments:
         self._snapshots: dict[tuple[str, str], tuple[SnapshotKey, Snapshot]] = {}
         self._heartbeats: dict[str, list[Heartbeat]] = {}
         self._closed = False
+        self.size = 0
+        """About how many bytes the documents of all editions take."""
+
+    def copy(self) -> MemoryDocuments:
+        """Others with the same documents, checkpoints and parked keys, which go their own way."""
+        other = MemoryDocuments()
+        other.size = self.size
+        other._shelves = {
+            table: msgspec.structs.replace(shelf, documents=dict(shelf.documents), parked=dict(shelf.parked))
+            for table, shelf in self._shelves.items()
+        }
+        return other
 
     def peek(self, table: Table, key: str, *, recent: bool = False) -> Shown:
         """As the port says."""
@@ -140,9 +155,13 @@ class MemoryDocuments:
         """As the port says."""
         shelf = self._expected(table, expected)
         for change in changes:
+            before = shelf.documents.get(change.key)
+            if before is not None:
+                self.size -= _size(change.key, before[0])
             if change.document is None:
                 shelf.documents.pop(change.key, None)
             else:
+                self.size += _size(change.key, change.document)
                 values = dict(zip(table.columns, change.values, strict=True))
                 shelf.documents[change.key] = (change.document, values)
         for key in freed:
@@ -245,6 +264,11 @@ class MemoryDocuments:
 def _listed(shelf: _Shelf, key: str | None) -> list[Parked]:
     parked = (one for one in shelf.parked.values() if key in (None, one.key))
     return sorted(parked, key=lambda one: (one.position, one.key))
+
+
+def _size(key: str, document: str) -> int:
+    """About how many bytes a document takes, with its key and its index values."""
+    return OVERHEAD + len(key) + len(document)
 
 
 def _now() -> int:

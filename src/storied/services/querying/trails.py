@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import AsyncExitStack
+
 from storied.app import App
 from storied.domain.times import At
 from storied.domain.views import View, view_spec
 from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
-from storied.services.querying.asking import absent, answer, check_key_of, encoded, fixed_in, no_stream, then_of
+from storied.services.querying.asking import (
+    absent,
+    answer,
+    bounds_of,
+    check_key_of,
+    encoded,
+    fixed_in,
+    no_stream,
+    then_of,
+)
 from storied.services.querying.freshness import moment_in
 from storied.services.querying.history import Histories, HistoryPage, Visible
 from storied.services.querying.listing import LIMIT, next_link, number_in, once, unknown_parameter
@@ -55,9 +67,14 @@ class HistoryEndpoint:
         """Reads the log alone: what may be seen is decided on the very events that are told."""
         now = Moment(await store.head())
         until = now if at is None else await self.service.opening.value.texts.past.moment(store, at)
-        page = await self.histories.page(store, key, until, visible, beyond=beyond, limit=limit)
-        if page.seen and visible.at_each and until != now:  # the past of what one may see now
-            page.seen = await self.histories.shows(store, key, now, visible)
+        bounds, past = bounds_of(self.service), self.service.opening.value.texts.past
+        end = time.monotonic() + bounds.seconds
+        async with AsyncExitStack() as stack:
+            if not self.histories.is_in_one_stream(key):
+                await stack.enter_async_context(past.turn(self.projector, bounds))
+            page = await self.histories.page(store, key, until, visible, beyond=beyond, limit=limit, until=end)
+            if page.seen and visible.at_each and until != now:  # the past of what one may see now
+                page.seen = await self.histories.shows(store, key, now, visible, until=end)
         return page, until.position
 
     def _asked(self, request: Request) -> tuple[int, int, At | None]:
