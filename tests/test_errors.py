@@ -25,6 +25,7 @@ EXAMPLES: list[StoriedError] = [
     errors.ViewError("See to the view."),
     errors.NotCaughtUp("Orders", wanted=9, position=7, timeout=1.5),
     errors.ViewFailed("Orders", position=7, type="Paid", reason="no"),
+    errors.PastUnready("Ask again.", code="past-busy"),
     errors.KeyParked("Orders", key="o-1", position=7, type="Paid", reason="no"),
     errors.ViewRebuilding("Orders", "no"),
     errors.NotIndexed("Orders", "total", ("status",)),
@@ -53,3 +54,9 @@ def test_every_error_has_an_example_here() -> None:
     """A new error is added to this list."""
     known = {cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, StoriedError)}
     assert known == {type(error) for error in EXAMPLES}
+
+
+def test_what_another_process_has_told_survives_pickling() -> None:
+    """A view's failure is worded by whoever met it."""
+    told = pickle.loads(pickle.dumps(errors.ViewFailed("Orders", position=7, told="view Orders stopped. Mend it.")))
+    assert (str(told), told.position, told.code) == ("view Orders stopped. Mend it.", 7, "view-failed")

@@ -20,6 +20,7 @@
     │   ├── NotCaughtUp       the view did not reach the position before the deadline
     │   ├── ViewFailed        the view stopped at an event whose documents its code could not tell
     │   ├── KeyParked         one document is held back at an event that its code could not apply
+    │   ├── PastUnready       a past of the view is not worked out within what it may cost
     │   ├── ViewRebuilding    the read model was made by other code and cannot answer this yet
     │   └── NotIndexed        the question needs an index that the view does not declare
     └── StoreError            the store itself
@@ -258,21 +259,34 @@ class NotCaughtUp(ViewError):
 
 
 class ViewFailed(ViewError):
-    """The view stopped before `position`, whose event its code could not apply; `__cause__` is what was raised."""
+    """The view stopped before `position`, whose event its code could not apply; `__cause__` is what was raised.
+
+    Where the view stopped in another process, `told` is what that has left beside the documents, and `type` is empty.
+    """
 
     default_code = "view-failed"
 
-    def __init__(self, view: str, *, position: int, type: str, reason: str, fault: str = "the view's handler") -> None:
+    def __init__(
+        self,
+        view: str,
+        *,
+        position: int,
+        type: str = "",
+        reason: str = "",
+        fault: str = "the view's handler",
+        told: str | None = None,
+    ) -> None:
         self.view, self.position, self.type, self.reason, self.fault = view, position, type, reason, fault
+        self.told = told
         super().__init__(
-            f"view {view} stopped before event {position} ({type}): {reason}. Mend {fault} and open the "
+            told
+            or f"view {view} stopped before event {position} ({type}): {reason}. Mend {fault} and open the "
             "app again: it goes on from there; nothing was skipped."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(
-            ViewFailed, self.view, position=self.position, type=self.type, reason=self.reason, fault=self.fault
-        ), ()
+        given: dict[str, Any] = {"type": self.type, "reason": self.reason, "fault": self.fault, "told": self.told}
+        return partial(ViewFailed, self.view, position=self.position, **given), ()
 
 
 class KeyParked(ViewError):
@@ -291,6 +305,12 @@ class KeyParked(ViewError):
         return partial(
             KeyParked, self.view, key=self.key, position=self.position, type=self.type, reason=self.reason
         ), ()
+
+
+class PastUnready(ViewError):
+    """A past of the view is not worked out within what the question may cost; `code` says which bound it met."""
+
+    default_code = "past-unfinished"
 
 
 class ViewRebuilding(ViewError):

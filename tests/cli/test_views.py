@@ -57,6 +57,26 @@ def test_views_that_were_never_built_are_absent(shell: Shell, tmp_path: Path) ->
     assert not (tmp_path / "library.views.db").exists()
 
 
+def test_find_says_which_documents_are_held_back(shop: Shell) -> None:
+    """Those shown are as they were before; the position is one that all of them have seen."""
+    done = shop("find", "Sales")
+    assert done.out.splitlines()[-2:] == [
+        "2 documents at position 1",
+        "not whole; stopped: a before event 2, b before event 3; see `storied views parked Sales`",
+    ]
+    told = shop("find", "Sales", "--json").json
+    assert [one["item"] for one in told["documents"]] == ["a", "c"]
+    assert (told["position"], told["held"]) == (1, 2)
+    assert told["parked"] == [{"key": "a", "position": 2}, {"key": "b", "position": 3}]
+
+
+def test_find_of_whole_documents_says_nothing_of_the_kind(shell: Shell) -> None:
+    """As nearly always."""
+    assert "whole" not in shell("find", "BookPage").out
+    told = shell("find", "BookPage", "--json").json
+    assert (told["held"], told["parked"]) == (None, [])
+
+
 def test_looking_does_not_run_the_views(shell: Shell) -> None:
     """What they have not seen stays unseen."""
     shell("get", "BookPage", "b-1")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import base64
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
-from storied import Event, InvalidQuery, NotIndexed, OpenApp, Range
+from storied import Event, InvalidQuery, NotIndexed, Occurred, OpenApp, Range
+from storied.domain.times import At
+from storied.testing.clocks import ManualClock
 from tests.projections.shop import NOON, Cancelled, Color, Item, OrderPage, Paid, Placed, Totals, Valued, shop
 
 ITEMS: list[Event] = [
@@ -158,6 +162,56 @@ async def test_a_cursor_that_find_did_not_give_is_refused(cursor: Any) -> None:
         with pytest.raises(InvalidQuery) as caught:
             await opened.find(OrderPage, cursor=cursor)
         assert caught.value.code == "bad-cursor"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda cursor: cursor + "=",
+        lambda cursor: f"{cursor[:8]}!{cursor[8:]}",
+        lambda cursor: f" {cursor}",
+        lambda cursor: _edited(cursor, lambda asked, value, key: [asked, "text", key]),
+        lambda cursor: _edited(cursor, lambda asked, value, key: [asked, value, key], b", "),
+    ],
+    ids=["padding", "a character between", "a blank before", "a text where numbers are", "other JSON"],
+)
+async def test_a_cursor_that_was_spoilt_is_refused(spoil: Callable[[str], str]) -> None:
+    """It is taken as a page gave it, or not at all."""
+    async with _with("memory://", ITEMS) as opened:
+        found = await opened.find(Item, order_by="size", limit=2)
+        assert found.cursor is not None
+        with pytest.raises(InvalidQuery, match="did not come with a page"):
+            await opened.find(Item, order_by="size", cursor=spoil(found.cursor))
+
+
+def _edited(cursor: str, edit: Callable[..., list[Any]], between: bytes = b",") -> str:
+    parts = edit(*msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))))
+    text = b"[" + between.join(msgspec.json.encode(part) for part in parts) + b"]"
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+async def test_a_cursor_belongs_to_the_moment_of_its_page() -> None:
+    """Pages of the present and of the past, or of two moments, do not go on with each other; one moment goes on."""
+    clock = ManualClock()
+    async with shop.open("memory://", clock=clock) as opened:
+        for name in "abcd":
+            await opened.record(Placed(order=name, customer="c"))
+            clock.advance(timedelta(hours=1))
+        await opened.wait(OrderPage, 4)
+        when = clock.now - timedelta(minutes=30)
+        moments: list[At | None] = [None, 4, 3, when, Occurred(when)]
+        for moment in moments:
+            page = await opened.find(OrderPage, limit=1, at=moment)
+            for other in moments:
+                if other == moment:
+                    continue
+                with pytest.raises(InvalidQuery, match="another question") as caught:
+                    await opened.find(OrderPage, limit=1, at=other, cursor=page.cursor)
+                assert caught.value.code == "bad-cursor"
+            assert [one.id for one in await opened.find(OrderPage, limit=1, at=moment, cursor=page.cursor)] == ["b"]
+        page = await opened.find(OrderPage, limit=1, at=when)
+        elsewhere = when.astimezone(timezone(timedelta(hours=2)))
+        assert [one.id for one in await opened.find(OrderPage, at=elsewhere, cursor=page.cursor)] == ["b", "c", "d"]
 
 
 @pytest.mark.parametrize("other", [{"city": "Zug"}, {"order_by": "city"}, {"order_by": "-id"}, {"customer": "c"}])

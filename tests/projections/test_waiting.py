@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from storied import App, DefinitionError, Event, Id, InvalidQuery, NotCaughtUp, View, ViewFailed, on
+from storied import App, DefinitionError, Event, Id, InvalidQuery, NotCaughtUp, Reader, View, ViewFailed, on
 from storied.engines.memory.documents import MemoryDocuments
 from storied.errors import KeyParked
+from storied.projections.serving import Then
 from storied.testing.waiting import eventually
 from tests.projections.shop import Broken, Everything, OrderPage, Paid, Place, Placed, Totals, shop
 
@@ -157,6 +158,43 @@ async def test_a_key_function_that_raises_what_is_no_exception_stops_the_view(ur
             await opened.wait(Meals, receipt.position)
         assert (failed.value.position, failed.value.type) == (2, "Fed")
         assert await opened.get(Meals, "a") == Meals(pet="a", count=1)
+
+
+def _fragile() -> tuple[App, Any]:
+    """An app whose view stops as a whole at an event without a meal."""
+    app = App("fragile")
+
+    class Meals(View):
+        pet: Id
+        count: int = 0
+
+        @on(key=lambda event: event.how and event.pet[0 if event.how == "well" else 99])
+        def fed(self, event: Fed) -> None:
+            self.count += 1
+
+    app.view()(Meals)
+    return app, Meals
+
+
+async def test_who_waits_for_a_view_that_stopped_in_another_process_hears_of_it(tmp_path: Path) -> None:
+    """At once, also who began to wait before, and in the words of whoever keeps the view."""
+    app, meals = _fragile()
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with app.open(url) as opened, app.read(url) as reader:
+        head = (await opened.record(Fed(pet="a", how="well"))).position
+        assert await reader.get(meals, "a", after=head) == meals(pet="a", count=1)
+        waiting = asyncio.create_task(reader.get(meals, "a", after=head + 1, timeout=60))
+        await eventually(lambda: _is_polling(reader))
+        await opened.record(Fed(pet="a", how="ill"))
+        for asking in (waiting, reader.then(Then(head + 1, timeout=60)).find(meals)):
+            with pytest.raises(ViewFailed, match=r"stopped before event 2 \(Fed\): IndexError") as failed:
+                await asking
+            assert failed.value.position == 2
+        assert len(await reader.find(meals)) == 1
+
+
+async def _is_polling(reader: Reader) -> bool:
+    return bool(reader.texts.served.standings._waiting)
 
 
 async def test_a_parked_key_leaves_all_others_alone(url: str) -> None:

@@ -15,6 +15,7 @@ from storied.services.commands import CommandService, command_service
 from storied.services.queries import QueryService, query_service
 from storied.store.documents import Table
 from tests.services.asgi import Sent, ask
+from tests.services.test_live import listening
 
 JSON = "application/json"
 hives = App("hives")
@@ -285,3 +286,47 @@ async def test_an_answer_of_whole_documents_says_nothing_of_the_kind(url: str) -
         ]
         assert [answer.status for answer in answers] == [200] * 6
         assert not any("storied-parked" in answer.headers for answer in answers)
+
+
+async def test_who_goes_on_from_an_answer_has_seen_all_that_its_position_says(url: str) -> None:
+    """It lies before the event that a document has not taken, by whichever way it is asked: so If-Match tells of it."""
+    async with serving(url) as (opened, commands, queries):
+        for hive, grams, meadow in (("a", -1, "north"), ("b", 6, "south"), ("c", -1, "east")):
+            await put(commands, hive, grams, meadow)
+        plain = ("/hives/a", "/hives", "/hives?meadow=south", "/meadows/north/honey", "/meadows/north/honey?how=count")
+        positions = [
+            (await ask(queries, "GET", target, headers=headers)).headers["storied-position"]
+            for target in plain
+            for headers in ({}, {"X-Request-Id": "the-long-way"})
+        ]
+        assert positions == ["2"] * 2 * len(plain)
+        waited = await ask(queries, "GET", "/hives", headers={"Storied-After": "5"})
+        assert waited.headers["storied-position"] == "2"
+        assert (await ask(queries, "GET", "/hives/b")).headers["storied-position"] == "5"
+        assert (await opened.find(HivePage)).position == 2
+        overwritten = await put(commands, "a", 9, If_Match='"2"')
+        assert (overwritten.status, [one["position"] for one in overwritten.json["between"]]) == (412, [3])
+
+
+async def test_a_document_that_stopped_at_its_first_event_is_absent_as_of_before_it(url: str) -> None:
+    """And the answer says at which event."""
+    async with serving(url) as (_, commands, queries):
+        await put(commands, "c", -1, "east")
+        await put(commands, "b", 6, "south")
+        answer = await ask(queries, "GET", "/hives/c")
+        assert (answer.status, answer.headers["storied-position"], answer.headers["storied-parked"]) == (404, "2", "3")
+        whole = await ask(queries, "GET", "/hives/none")
+        assert (whole.status, whole.headers["storied-position"]) == (404, "4")
+        assert "storied-parked" not in whole.headers
+
+
+async def test_a_stream_goes_on_from_before_what_its_document_has_not_taken(url: str) -> None:
+    """So a client that sends the id back is not refused what it was told."""
+    async with serving(url) as (_, commands, queries):
+        await put(commands, "a", -1)
+        await put(commands, "b", 6, "south")
+        async with listening(queries, "/hives/a") as one:
+            told = await one.next()
+        assert (told.event, told.id) == ("document", 2)
+        async with listening(queries, "/hives/a", **{"Last-Event-ID": "2"}) as one:
+            assert (await one.next()).event == "document"

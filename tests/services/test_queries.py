@@ -304,7 +304,11 @@ async def test_a_cursor_of_another_question_is_refused(url: str) -> None:
     async with stocked(url) as (_, service):
         link = (await get(service, "/books?limit=1")).headers["link"]
         cursor = link.partition("cursor=")[2].partition(">")[0]
-        assert (await get(service, f"/books?author=austen&limit=1&cursor={cursor}")).json["code"] == "bad-cursor"
+        for other in ("author=austen", "at=5"):
+            assert (await get(service, f"/books?{other}&limit=1&cursor={cursor}")).json["code"] == "bad-cursor"
+        link = (await get(service, "/books?limit=1&at=5")).headers["link"]
+        following = link.removeprefix("<").partition(">")[0]
+        assert len(keys(await get(service, f"/books{following}"))) == 1
 
 
 # --- questions of query functions --------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ class Placed(Event):
 class Moved(Event):
     order: Id
     customer: str
+    smudged: bool = False
 
 
 class Order(View, indexes=["customer", "total"]):
@@ -39,7 +41,7 @@ class Order(View, indexes=["customer", "total"]):
 
     @on
     def moved(self, event: Moved) -> None:
-        if event.customer == "nobody":
+        if event.customer == "nobody" or event.smudged:
             raise ValueError("an order is somebody's")
         self.customer = event.customer
 
@@ -376,6 +378,58 @@ async def test_what_was_given_away_is_seen_as_it_was_before(tmp_path: Path) -> N
         ):
             found = [(await get(service, target, key)).status for key in (ANNA, BEN)]
             assert found == [anna, ben], target
+
+
+@pytest.mark.parametrize(
+    ("order", "stop"),
+    [("new", {"customer": "nobody"}), ("anna-1", {"customer": "ben", "smudged": True})],
+    ids=["it had no owner yet", "it was another's"],
+)
+async def test_who_may_own_by_now_what_is_held_back_is_told(tmp_path: Path, order: str, stop: dict[str, Any]) -> None:
+    """Where the events that it has not taken name them: lists do not miss what they wrote without a word."""
+    async with serving(tmp_path) as (opened, service):
+        stopped = (await opened.record(Moved(order=order, **stop))).position
+        head = (await opened.record(Placed(order=order, customer="ben"))).position
+        await opened.wait(Order, head)
+        clara = {"storied_after": str(head)}
+        for target, headers in (("/orders", {}), ("/orders", clara), (f"/orders?at={head}", {})):
+            answer = await get(service, target, BEN, **headers)
+            assert [one["order"] for one in answer.json] == ["ben-1", "ben-2"]
+            assert (answer.headers["storied-parked"], answer.headers["storied-position"]) == (
+                str(stopped),
+                str(stopped - 1),
+            )
+        assert (await get(service, f"/orders/{order}", BEN)).headers["storied-parked"] == str(stopped)
+        waited = await get(service, f"/orders/{order}", BEN, **clara)
+        assert (waited.status, waited.json["code"]) == (503, "key-parked")
+
+
+async def test_who_is_not_named_by_what_is_held_back_is_told_nothing_of_it(tmp_path: Path) -> None:
+    """Of whatever they ask."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="new", customer="nobody"), Placed(order="new", customer="ben"))
+        head = {"storied_after": str(await opened.store.head())}
+        for target in ("/orders", f"/orders?at={head['storied_after']}", "/orders/new"):
+            answer = await get(service, target, ANNA, **({} if "at=" in target else head))
+            assert "storied-parked" not in answer.headers
+            assert (answer.status, answer.headers["storied-position"]) == (
+                404 if target == "/orders/new" else 200,
+                head["storied_after"],
+            )
+
+
+async def test_what_is_told_of_a_document_of_another_does_not_show_that_it_is_held_back(tmp_path: Path) -> None:
+    """It is answered as one that is not there, to the position."""
+    async with serving(tmp_path) as (opened, service):
+        await opened.record(Moved(order="anna-1", customer="nobody"))
+        head = (await opened.record(Placed(order="ben-3", customer="ben"))).position
+        await opened.wait(Order, head)
+        told = [
+            (answer.status, answer.headers.get("storied-position"), answer.headers.get("storied-parked"))
+            for target in ("/orders/anna-1", "/orders/anna-2", "/orders/none")
+            for answer in [await get(service, target, BEN)]
+        ]
+        assert told == [(404, str(head), None)] * 3
 
 
 async def test_a_history_ends_where_it_cannot_be_told_whose_it_is(tmp_path: Path) -> None:

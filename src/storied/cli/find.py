@@ -11,16 +11,17 @@ import msgspec
 
 from storied.cli.asking import Asked, add_view_options, asked
 from storied.cli.failures import UsageProblem
-from storied.cli.printing import Output
+from storied.cli.printing import Output, Piece
 from storied.cli.times import parse_count
 from storied.cli.values import check_field, parse_criteria, value_text
 from storied.cli.verb import Verb
 from storied.domain.views import View, view_spec
 from storied.opened import OpenApp
-from storied.projections.asking import Found, meets
-from storied.projections.projector import Projector
 from storied.projections.serving import Then
+from storied.projections.texts import Texts
 
+MOST_NAMED = 10
+"""Documents that are held back that a line names."""
 _TAKEN = set(signature(OpenApp.find).parameters) - {"where"}
 
 
@@ -38,44 +39,51 @@ def _add_options(parser: ArgumentParser) -> None:
 async def _run(arguments: Namespace, out: Output) -> None:
     async with asked(arguments) as it:
         columns = _columns(it.view, arguments.fields)
-        found = await _found(it, arguments)
-    position = max(found.position, it.position) if arguments.at is None else it.position
+        page = await _page(it, arguments)
+        found = [it.opened.reader.texts.decoded(it.view, hit.document) for hit in page.hits]
     if out.json:
         out.document(
             {
                 "view": arguments.view,
-                "position": position,
-                "documents": list(found),
-                "cursor": found.cursor,
+                "position": page.position,
+                "documents": found,
+                "cursor": page.cursor,
+                "held": page.held,
+                "parked": [{"key": key, "position": position} for key, position in page.parked.items()],
             }
         )
         return
     _print(out, found, columns)
     shown = "1 document" if len(found) == 1 else f"{len(found)} documents"
-    out.line(f"{shown} at position {position}", f"; more: --cursor {found.cursor}" if found.cursor else "")
+    out.line(f"{shown} at position {page.position}", f"; more: --cursor {page.cursor}" if page.cursor else "")
+    if page.held is not None:
+        out.line(*_warning(arguments.view, page))
 
 
-async def _found(it: Asked, arguments: Namespace) -> Found[View]:
+def _warning(view: str, page: Texts) -> tuple[Piece, ...]:
+    """What is to be known of a page that is not as the log says."""
+    named = [f"{key} before event {position}" for key, position in list(page.parked.items())[:MOST_NAMED]]
+    several = f"{', '.join(named)}{', …' if len(page.parked) > MOST_NAMED else ''}"
+    what = f"stopped: {several}" if named else f"a document stopped before event {page.held}"
+    return ("not whole", "bold"), f"; {what}; see `storied views parked {view}`"
+
+
+async def _page(it: Asked, arguments: Namespace) -> Texts:
     """The page of documents that meet the criteria, of those that may be seen."""
     criteria = _criteria(it.view, arguments.where)
     texts, then = it.opened.reader.texts, Then(it.after, arguments.at, arguments.timeout)
     key = it.visible.get(view_spec(it.view).key)
-    if key is None:
-        page = await texts.page(
-            it.view,
-            criteria,
-            order_by=arguments.order,
-            limit=arguments.limit,
-            cursor=arguments.cursor,
-            also=it.visible,
-            then=then,
-        )
-        return Found([texts.decoded(it.view, hit.document) for hit in page.hits], page.cursor, page.position)
-    shown = await texts.document(it.view, str(key), then)  # one may see only the document of this key
-    documents = [] if shown.document is None else [texts.decoded(it.view, shown.document)]
-    projector = Projector(view_spec(it.view))
-    mine = [one for one in documents if meets(projector, one, criteria) and meets(projector, one, it.visible)]
-    return Found(mine, None, shown.position)
+    if key is not None:  # one may see only the document of this key
+        return await texts.page_of_one(it.view, str(key), criteria, also=it.visible, then=then)
+    return await texts.page(
+        it.view,
+        criteria,
+        order_by=arguments.order,
+        limit=arguments.limit,
+        cursor=arguments.cursor,
+        also=it.visible,
+        then=then,
+    )
 
 
 def _criteria(view: type[View], words: Sequence[str]) -> dict[str, Any]:

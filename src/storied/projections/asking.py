@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from storied.domain.showing import shown
+from storied.domain.times import At, Occurred
 from storied.domain.views import View
 from storied.errors import DefinitionError, InvalidQuery, NotIndexed
 from storied.projections.comparing import comparable
@@ -20,6 +21,8 @@ from storied.store.ordering import Scalar, sort_key
 
 V = TypeVar("V", bound=View)
 MAX_LIMIT = 10_000
+_OPEN = ("enum", "any")
+"""The forms of indexes that hold text and numbers alike."""
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +45,8 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 class Found(Sequence[V], Generic[V]):
     """Some documents in order: `cursor` continues behind the last (None at the end), `position` is where they stand.
 
-    `parked` names the view's documents that are held back at an event: those among the found are as they were before.
+    `parked` names the view's documents that are held back at an event: those among the found are as they were before,
+    and `position` lies before the first such event.
     """
 
     def __init__(self, documents: list[V], cursor: str | None, position: int, parked: tuple[str, ...] = ()) -> None:
@@ -71,14 +75,16 @@ def make_lookup(
     limit: int | None = None,
     cursor: str | None = None,
     also: Mapping[str, Any] | None = None,
+    at: At | None = None,
 ) -> Lookup:
     """The lookup for ``field=value`` and ``field=Range(…)``, ordered by *order_by* (``-field`` for the largest first).
 
-    What *also* says has to hold besides, whatever *where* says of the same fields.
+    What *also* says has to hold besides, whatever *where* says of the same fields. The *cursor* goes on with the same
+    question, at the same moment *at*.
 
     Raises `NotIndexed` for a field without an index and `InvalidQuery` for a value, limit or cursor that cannot be.
     """
-    criteria = [*_criteria(projector, where), *_criteria(projector, also or {})]
+    criteria = [*criteria_of(projector, where), *criteria_of(projector, also or {})]
     descending = order_by is not None and order_by.startswith("-")
     by = order_by.removeprefix("-") if order_by else None
     if by is not None and by != projector.spec.key:
@@ -94,14 +100,14 @@ def make_lookup(
     lookup = Lookup(tuple(criteria), by, descending, limit)
     if cursor is None:
         return lookup
-    return msgspec.structs.replace(lookup, beyond=_read_cursor(cursor, projector, lookup))
+    return msgspec.structs.replace(lookup, beyond=_read_cursor(cursor, projector, lookup, at))
 
 
 def meets(projector: Projector, document: View, where: Mapping[str, Any]) -> bool:
     """Whether the document meets criteria as `find` takes them; they may name the key, too."""
     return all(
         criterion.holds(sort_key(getattr(document, criterion.field)))
-        for criterion in _criteria(projector, where, projector.spec.key)
+        for criterion in criteria_of(projector, where, projector.spec.key)
     )
 
 
@@ -111,7 +117,7 @@ def of_rule(projector: Projector, where: Mapping[str, Any]) -> dict[str, Any]:
     Raises `DefinitionError` for what no document can be like: that is the rule's mistake, not that of who asks.
     """
     try:
-        list(_criteria(projector, where, projector.spec.key))
+        list(criteria_of(projector, where, projector.spec.key))
     except InvalidQuery as error:
         raise DefinitionError(f"where= for {projector.name} compares what cannot be: {error}") from error
     return dict(where)
@@ -124,16 +130,17 @@ def grouping(projector: Projector, by: str | None) -> str | None:
     return by
 
 
-def next_cursor(projector: Projector, lookup: Lookup, last: Hit) -> str:
-    """What continues the lookup behind the hit."""
-    text = msgspec.json.encode([_asked(projector, lookup), last.value, last.key])
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+def next_cursor(projector: Projector, lookup: Lookup, last: Hit, at: At | None = None) -> str:
+    """What continues the lookup behind the hit, at the same moment."""
+    return _written(_asked(projector, lookup, at), last.value, last.key)
 
 
-def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Scalar, str]:
+def _read_cursor(cursor: str, projector: Projector, lookup: Lookup, at: At | None) -> tuple[Scalar, str]:
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         asked, value, key = msgspec.json.decode(text, type=tuple[str, Scalar, str])
+        if _written(asked, value, key) != cursor or not _may_stand_in(projector, lookup.order, value):
+            raise InvalidQuery("no page gives such a cursor.")
         sort_key(value)
     except (msgspec.MsgspecError, binascii.Error, ValueError, AttributeError, TypeError, InvalidQuery):
         raise InvalidQuery(
@@ -142,9 +149,10 @@ def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Sca
             value=cursor,
             detail="it did not come with a page, so start from the first one",
         ) from None
-    if asked != _asked(projector, lookup):
+    if asked != _asked(projector, lookup, at):
         raise InvalidQuery(
-            "this cursor belongs to another question. Repeat the fields and the order of the page it came from.",
+            "this cursor belongs to another question. Repeat the fields, the order and the moment (at=) of the page it "
+            "came from.",
             code="bad-cursor",
             value=cursor,
             detail="it belongs to another question, so repeat what the page it came from was asked with",
@@ -152,13 +160,38 @@ def _read_cursor(cursor: str, projector: Projector, lookup: Lookup) -> tuple[Sca
     return value, key
 
 
-def _asked(projector: Projector, lookup: Lookup) -> str:
+def _written(asked: str, value: Scalar, key: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode([asked, value, key])).decode().rstrip("=")
+
+
+def _may_stand_in(projector: Projector, order: str | None, value: Scalar) -> bool:
+    """Whether the index of that order could hold the value."""
+    if order is None or value is None:
+        return value is None
+    form = dict(projector.table.forms)[order]
+    return form in _OPEN or "|" in form or isinstance(value, str) is not (form == "number")
+
+
+def _asked(projector: Projector, lookup: Lookup, at: At | None) -> str:
     """A short name for the question, so that a cursor is not used for another."""
-    parts = msgspec.json.encode([projector.name, lookup.criteria, lookup.order, lookup.descending])
-    return sha256(parts).hexdigest()[:12]
+    asked = [projector.name, lookup.criteria, lookup.order, lookup.descending]
+    if at is not None:
+        asked.append(_spelled(at))
+    return sha256(msgspec.json.encode(asked)).hexdigest()[:12]
 
 
-def _criteria(projector: Projector, where: Mapping[str, Any], *known: str) -> Iterator[Criterion]:
+def _spelled(at: At) -> str:
+    """The moment, the same however it was written."""
+    if isinstance(at, Occurred):
+        return f"occurred:{sort_key(at.time)}"
+    return str(sort_key(at))
+
+
+def criteria_of(projector: Projector, where: Mapping[str, Any], *known: str) -> Iterator[Criterion]:
+    """The comparisons that *where* stands for; the fields in *known* may be named without an index.
+
+    Raises `NotIndexed` and `InvalidQuery`.
+    """
     for field, value in where.items():
         if field not in known:
             _check_indexed(projector, field)

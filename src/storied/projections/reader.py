@@ -116,10 +116,11 @@ class Reader:
         if after is not None and at is not None:
             raise InvalidQuery("after= waits for the present and at= asks for the past. Give one of them.")
         if at is not None:
-            return Then(at=at)
+            return Then(at=at, bounds=given.bounds)
         return Then(
             given.after if after is None else after,
             given.at if after is None else None,
             given.timeout if timeout is None else timeout,
             given.log if after is None else None,
+            given.bounds,
         )

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from storied.domain.times import At
-from storied.errors import KeyParked, NotCaughtUp, ViewRebuilding
+from storied.errors import KeyParked, NotCaughtUp, ViewFailed, ViewRebuilding
+from storied.projections.belonging import Held, as_it_was, held_of, not_met
 from storied.projections.parking import Written, held_back
-from storied.projections.past import Past
+from storied.projections.past import Bounds, Past
 from storied.projections.projector import Projector, key_parked
 from storied.projections.runner import Runner, Runners
-from storied.projections.standings import NOWHERE, POLL_SECONDS, LogOf, Standings
+from storied.projections.standings import NOWHERE, POLL_SECONDS, LogOf, Standing, Standings
 from storied.store.documents import NoSuchColumnError, Parked, ReadModels, SupersededError
 from storied.store.query import check_position
 
@@ -34,7 +35,12 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
 
     value: T
     position: int
-    parked: tuple[Parked, ...] = ()
+    held: Held = Held()
+
+    @property
+    def seen(self) -> int:
+        """The last position up to which it is as the log says."""
+        return self.position if self.held.first is None else min(self.position, self.held.first - 1)
 
 
 class Then(msgspec.Struct, frozen=True):
@@ -45,6 +51,8 @@ class Then(msgspec.Struct, frozen=True):
     timeout: float = WAIT_SECONDS
     log: str | None = None
     """The identity of the log that `after` is a position of, where it is known."""
+    bounds: Bounds | None = None
+    """What a question about the past may cost; without them, what it takes."""
 
 
 NOW = Then()
@@ -56,8 +64,10 @@ class Question(msgspec.Struct, Generic[T], frozen=True):
     ask: Callable[[ReadModels], Awaitable[tuple[T, int, bool]]]
     key: str | None
     then: Then
-    concerns: Callable[[str], bool] | None = None
-    """Whether a document matters to the question; without it each does that may be among several."""
+    visible: Mapping[str, Any] = {}
+    """What documents have to be like to be seen by who asks."""
+    where: Mapping[str, Any] = {}
+    """What they have to be like to be among those asked for."""
 
 
 class Served:
@@ -77,7 +87,7 @@ class Served:
         if then.at is not None:
             store = await self._log()
             at = await self._past.moment(store, then.at)
-            return await _exact(projector, asked, await self._past.documents(store, projector, at))
+            return await self._exact(projector, asked, await self._past.documents(store, projector, at, then.bounds))
         if then.after is None:
             return await self._present(projector, asked)
         deadline = time.monotonic() + then.timeout
@@ -123,13 +133,18 @@ class Served:
                 raise key_parked(projector, parked)
 
     async def _poll(self, projector: Projector, position: int, timeout: float, log: str | None) -> None:
-        """Waits for the live edition, whoever keeps it up to date or is about to replace it, to reach *position*."""
+        """Waits for the live edition, whoever keeps it up to date or is about to replace it, to reach *position*.
+
+        Raises `NotCaughtUp`, and `ViewFailed` once whoever keeps it has left word that it stopped.
+        """
         runner = self._runner(projector)
         deadline = time.monotonic() + timeout
         while True:
             standing = (await self.standings.now()).get(projector.name, NOWHERE)
             if standing.has_seen(position, log):
                 return
+            if runner is None and standing.has_stopped:
+                raise ViewFailed(projector.name, position=standing.position + 1, told=standing.error)
             left = deadline - time.monotonic()
             if left <= 0:
                 stands = standing.position if log in (None, standing.checkpoint.log) else 0
@@ -141,7 +156,7 @@ class Served:
                 raise runner.state.error
             else:
                 wait = left if runner is None else min(left, POLL_SECONDS)
-                await self.standings.until(lambda by: by.get(projector.name, NOWHERE).has_seen(position, log), wait)
+                await self.standings.until(lambda by: _is_settled(by.get(projector.name, NOWHERE), position, log), wait)
 
     async def _present(self, projector: Projector, asked: Question[T]) -> Answer[T]:
         """The live edition's answer as it is, and what is held back of it, which is asked for where anything is."""
@@ -149,7 +164,7 @@ class Served:
         if not any_parked:
             return Answer(value, position)
         held = await self._documents.held(projector.table, asked.key)
-        return Answer(value, position, tuple(await _concerned(projector, asked, self._documents, held)))
+        return Answer(value, position, await self._matter(projector, asked, self._documents, held))
 
     async def _fresh(self, projector: Projector, asked: Question[T], after: int) -> Answer[T]:
         """The live edition's answer, and what is held back of it.
@@ -164,7 +179,24 @@ class Served:
         parked = {one.key: one for one in (*before, *behind)}
         if asked.key in parked and parked[asked.key].position <= after:
             raise key_parked(projector, parked[asked.key])
-        return Answer(answer[0], answer[1], tuple(await _concerned(projector, asked, self._documents, parked.values())))
+        return Answer(answer[0], answer[1], await self._matter(projector, asked, self._documents, parked.values()))
+
+    async def _exact(self, projector: Projector, asked: Question[T], documents: ReadModels) -> Answer[T]:
+        """The answer of documents of the past, and what may belong to it and is held back.
+
+        Raises `KeyParked` when one that was among those asked for is not whole.
+        """
+        held = await self._matter(projector, asked, documents, await documents.held(projector.table, asked.key))
+        for parked in held.known:
+            if not asked.where or await _was_like(projector, asked.where, documents, parked.key):
+                raise key_parked(projector, parked)
+        value, position, _ = await asked.ask(documents)
+        return Answer(value, position, held)
+
+    async def _matter(
+        self, projector: Projector, asked: Question[T], documents: ReadModels, parked: Iterable[Parked]
+    ) -> Held:
+        return await held_of(projector, asked.visible, self._log, documents, parked)
 
     async def _may_heal(self, projector: Projector, timeout: float) -> bool:
         """Whether this process is about to replace the read model in which a key is parked; waits a little for it."""
@@ -179,27 +211,15 @@ class Served:
         return self._runners.by_name[projector.name] if self._runners is not None else None
 
 
-async def _exact(projector: Projector, asked: Question[T], documents: ReadModels) -> Answer[T]:
-    """The answer of documents of the past. Raises `KeyParked` when one that is asked for is not whole."""
-    held = await documents.held(projector.table, asked.key)
-    for parked in await _concerned(projector, asked, documents, held):
-        raise key_parked(projector, parked)
-    value, position, _ = await asked.ask(documents)
-    return Answer(value, position)
+def _is_settled(standing: Standing, position: int, log: str | None) -> bool:
+    """Whether it has seen the position, or never will without somebody's help."""
+    return standing.has_stopped or standing.has_seen(position, log)
 
 
-async def _concerned(
-    projector: Projector, asked: Question[T], documents: ReadModels, held: Iterable[Parked]
-) -> list[Parked]:
-    """Those that are held back and matter to the question, by what they were like before they stopped."""
-    if asked.concerns is None:
-        return list(held)
-    found: list[Parked] = []
-    for parked in held:
-        text, _, _ = await documents.get(projector.table, parked.key)
-        if text is not None and asked.concerns(text):
-            found.append(parked)
-    return found
+async def _was_like(projector: Projector, where: Mapping[str, Any], documents: ReadModels, key: str) -> bool:
+    """Whether the document met the criteria before it was held back."""
+    document = as_it_was(projector, (await documents.get(projector.table, key))[0])
+    return document is not None and not any(not_met(projector, where, key, document))
 
 
 async def _indexed(projector: Projector, answer: Awaitable[tuple[T, int, bool]]) -> tuple[T, int, bool]:

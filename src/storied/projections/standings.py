@@ -37,6 +37,12 @@ class Standing(msgspec.Struct, frozen=True):
         return position == 0 or (self.position >= position and log in (None, self.checkpoint.log))
 
     @property
+    def has_stopped(self) -> bool:
+        """Whether it goes no further: its code failed, and nothing is being built that could take its place."""
+        is_ours = self.position == self.checkpoint.position
+        return self.error is not None and not self.building and is_ours
+
+    @property
     def mark(self) -> object:
         """What changes whenever its documents may have changed."""
         return self.table, self.checkpoint

@@ -24,11 +24,11 @@ FORWARDING = ("X-Forwarded-For", "Forwarded")
 """The headers in which proxies say who asks."""
 _FROM_ONE = (
     *("body_limit", "url_limit", "header_limit", "header_count", "page_limit"),
-    *("stream_limit", "client_stream_limit", "burst"),
+    *("past_bytes", "stream_limit", "client_stream_limit", "burst"),
 )
 _ABOVE_NOTHING = (
     *("body_seconds", "head_seconds", "stream_seconds", "idle_seconds", "drain_seconds"),
-    *("wait_limit", "deadline", "heartbeat_limit"),
+    *("wait_limit", "past_seconds", "deadline", "heartbeat_limit"),
 )
 _FROM_NOTHING = ("rate", "drain_delay")
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9._-]*[a-z0-9_-]\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
@@ -69,6 +69,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Documents in one page of a list."""
     wait_limit: float = 30.0
     """Seconds that a client may ask to wait for a view."""
+    past_seconds: float = 10.0
+    """Seconds that a question about the past may take, its wait for others included; what is worked out is kept."""
+    past_bytes: int = 256 * 1024 * 1024
+    """About the bytes that the documents of a view of the past may take, and that are kept of all of them."""
     deadline: float = 60.0
     """Seconds that a request may take; a stream may go on for ever."""
     stream_seconds: float = 3600.0

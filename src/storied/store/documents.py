@@ -146,13 +146,14 @@ class Shown(msgspec.Struct):
     """One document as it is served: its JSON (None when there is none), and the checkpoint it stands at.
 
     `log` is the identity of the log that the checkpoint counts in. `held` is the position of the event at which the
-    document stopped, when its key is parked.
+    document stopped, when its key is parked. `foreign` says that other code made it, so that it may have another shape.
     """
 
     document: bytes | None
     position: int
     log: str = ""
     held: int | None = None
+    foreign: bool = False
     memo: object = None
     """What its server made of it; an engine may give the same object again while nothing has changed."""
 
@@ -211,11 +212,23 @@ class NoSuchColumnError(StoriedError):
     default_code = "no-such-column"
 
 
+class OtherEditionError(StoriedError):
+    """The live edition was made by other code than that which asks, so its documents may have another shape."""
+
+    default_code = "other-edition"
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(f"the read model of view {table.name} was made by other code. Ask for what that has made.")
+
+
 class ReadModels(Protocol):
     """What readers ask. Each verb speaks of one moment's state of the view's live edition, whatever code made it.
 
     Where an answer comes with a position, that is of the checkpoint it stands at, and beside it stands whether any key
     is parked at that moment: where none is, `held` need not be asked.
+
+    Documents of an edition that other code made are told apart: `peek` says so, and `get` and `find` raise
+    `OtherEditionError` where they are asked for *own* ones.
 
     They raise `NoSuchColumnError` when that edition lacks a field that the question names, and answer as from an empty
     table at position 0 when the view has no edition yet. Where read models were opened alone and are not there yet, or
@@ -229,11 +242,11 @@ class ReadModels(Protocol):
         """
         ...
 
-    async def get(self, table: Table, key: str) -> tuple[str | None, int, bool]:
+    async def get(self, table: Table, key: str, *, own: bool = False) -> tuple[str | None, int, bool]:
         """The document's JSON, or None; its position; and whether any key is parked."""
         ...
 
-    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int, bool]:
+    async def find(self, table: Table, lookup: Lookup, *, own: bool = False) -> tuple[list[Hit], int, bool]:
         """The documents that the lookup asks for, in its order; their position; and whether any key is parked."""
         ...
 

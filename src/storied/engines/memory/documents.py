@@ -19,6 +19,7 @@ from storied.store.documents import (
     Heartbeat,
     Hit,
     Lookup,
+    OtherEditionError,
     Parked,
     Shown,
     SupersededError,
@@ -27,6 +28,9 @@ from storied.store.documents import (
 )
 from storied.store.ordering import Scalar
 from storied.store.snapshots import Snapshot, SnapshotKey
+
+OVERHEAD = 700
+"""Bytes that a document takes beside its text and its key, about: objects, index values, places in tables."""
 
 
 class _Shelf(msgspec.Struct):
@@ -49,6 +53,18 @@ class MemoryDocuments:
         self._snapshots: dict[tuple[str, str], tuple[SnapshotKey, Snapshot]] = {}
         self._heartbeats: dict[str, list[Heartbeat]] = {}
         self._closed = False
+        self.size = 0
+        """About how many bytes the documents of all editions take."""
+
+    def copy(self) -> MemoryDocuments:
+        """Others with the same documents, checkpoints and parked keys, which go their own way."""
+        other = MemoryDocuments()
+        other.size = self.size
+        other._shelves = {
+            table: msgspec.structs.replace(shelf, documents=dict(shelf.documents), parked=dict(shelf.parked))
+            for table, shelf in self._shelves.items()
+        }
+        return other
 
     def peek(self, table: Table, key: str, *, recent: bool = False) -> Shown:
         """As the port says."""
@@ -59,17 +75,18 @@ class MemoryDocuments:
             shelf.checkpoint.position,
             shelf.checkpoint.log,
             parked.position if parked else None,
+            foreign=shelf.table != table,
         )
 
-    async def get(self, table: Table, key: str) -> tuple[str | None, int, bool]:
+    async def get(self, table: Table, key: str, *, own: bool = False) -> tuple[str | None, int, bool]:
         """As the port says."""
-        shelf = self._live(table, ())
+        shelf = self._live(table, (), own=own)
         found = shelf.documents.get(key)
         return (found[0] if found else None), shelf.checkpoint.position, bool(shelf.parked)
 
-    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int, bool]:
+    async def find(self, table: Table, lookup: Lookup, *, own: bool = False) -> tuple[list[Hit], int, bool]:
         """As the port says."""
-        shelf = self._live(table, _asked(lookup))
+        shelf = self._live(table, _asked(lookup), own=own)
         hits = [
             Hit(key, document, values[lookup.order] if lookup.order else None)
             for key, (document, values) in shelf.documents.items()
@@ -138,9 +155,13 @@ class MemoryDocuments:
         """As the port says."""
         shelf = self._expected(table, expected)
         for change in changes:
+            before = shelf.documents.get(change.key)
+            if before is not None:
+                self.size -= _size(change.key, before[0])
             if change.document is None:
                 shelf.documents.pop(change.key, None)
             else:
+                self.size += _size(change.key, change.document)
                 values = dict(zip(table.columns, change.values, strict=True))
                 shelf.documents[change.key] = (change.document, values)
         for key in freed:
@@ -212,11 +233,13 @@ class MemoryDocuments:
         if self._closed:
             raise StoreClosed
 
-    def _live(self, table: Table, columns: Sequence[str]) -> _Shelf:
+    def _live(self, table: Table, columns: Sequence[str], *, own: bool = False) -> _Shelf:
         self._check_open()
         for shelf in self._shelves.values():
             if shelf.live and shelf.table.name == table.name:
                 if shelf.table != table:
+                    if own:
+                        raise OtherEditionError(table)
                     shelf.table.check_asked(table, columns)
                 return shelf
         return _Shelf(table, live=True)
@@ -241,6 +264,11 @@ class MemoryDocuments:
 def _listed(shelf: _Shelf, key: str | None) -> list[Parked]:
     parked = (one for one in shelf.parked.values() if key in (None, one.key))
     return sorted(parked, key=lambda one: (one.position, one.key))
+
+
+def _size(key: str, document: str) -> int:
+    """About how many bytes a document takes, with its key and its index values."""
+    return OVERHEAD + len(key) + len(document)
 
 
 def _now() -> int:

@@ -31,17 +31,17 @@ class SqliteAnswers:
         """As the port says."""
         return self._glance.peek(table, key, recent)
 
-    async def get(self, table: Table, key: str) -> tuple[str | None, int, bool]:
+    async def get(self, table: Table, key: str, *, own: bool = False) -> tuple[str | None, int, bool]:
         """As the port says."""
         rows, position, parked = await self._ask(
-            table, (), lambda place: Statement(f"SELECT document FROM {place.name} WHERE key = ?", (key,))
+            table, (), lambda place: Statement(f"SELECT document FROM {place.name} WHERE key = ?", (key,)), own=own
         )
         return (rows[0][0] if rows else None), position, parked
 
-    async def find(self, table: Table, lookup: Lookup) -> tuple[list[Hit], int, bool]:
+    async def find(self, table: Table, lookup: Lookup, *, own: bool = False) -> tuple[list[Hit], int, bool]:
         """As the port says."""
         rows, position, parked = await self._ask(
-            table, asked_columns(lookup), lambda place: find_statement(place, lookup)
+            table, asked_columns(lookup), lambda place: find_statement(place, lookup), own=own
         )
         return [Hit(*row) for row in rows], position, parked
 
@@ -69,10 +69,10 @@ class SqliteAnswers:
         raise AssertionError("an engine says how it reads")
 
     async def _ask(
-        self, table: Table, columns: Sequence[str], question: Callable[[Place], Statement]
+        self, table: Table, columns: Sequence[str], question: Callable[[Place], Statement], *, own: bool = False
     ) -> tuple[list[Any], int, bool]:
         """The live edition's answer, where it stands, and whether any key is parked; none at 0 without an edition."""
-        answer = await self._read(lambda connection: shelving.ask(connection, table, columns, question))
+        answer = await self._read(lambda connection: shelving.ask(connection, table, columns, question, own=own))
         return answer or ([], 0, False)
 
 

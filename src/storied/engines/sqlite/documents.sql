@@ -59,7 +59,8 @@ SELECT number, definition, position, EXISTS (SELECT 1 FROM parked AS p WHERE p.e
 FROM edition WHERE view = ? AND live;
 
 -- name: glance_at_edition
-SELECT number, position, log, EXISTS (SELECT 1 FROM parked AS p WHERE p.edition = number), freed, digest, updated_at
+SELECT
+    number, position, log, EXISTS (SELECT 1 FROM parked AS p WHERE p.edition = number), definition, freed, digest, updated_at
 FROM edition WHERE view = ? AND live;
 
 -- name: glance_at_parked

@@ -42,13 +42,24 @@ class Live:
     Every commit stamps the edition's row, so while that is the same, so are the documents.
     """
 
-    __slots__ = ("kept", "room", "row", "sql")
+    __slots__ = ("asker", "foreign", "kept", "room", "row", "sql")
 
     def __init__(self, view: str, row: tuple[Any, ...]) -> None:
         self.row = row
         self.sql = f"SELECT CAST(document AS BLOB) FROM {Place(view, row[0]).name} WHERE key = ?"
         self.kept: dict[str, Shown] = {}
         self.room = KEPT_BYTES
+        self.asker: Table | None = None
+        self.foreign = False
+        """Whether other code than the asker's made it."""
+
+    def ask_as(self, table: Table) -> None:
+        """Finds out, once for each who asks, whether the edition is theirs."""
+        if self.asker != table:
+            self.foreign = self.row[4] != table.definition
+            self.kept.clear()
+            self.room = KEPT_BYTES
+        self.asker = table
 
     def keep(self, key: str, shown: Shown) -> None:
         """Keeps a document for the next who asks, as long as there is room."""
@@ -99,12 +110,14 @@ class Glance:
             live = self._live.get(table.name) or self._look(table.name)
             if live is None:
                 return Shown(None, 0)
+            if live.asker is not table:
+                live.ask_as(table)
             shown = live.kept.get(key)
             if shown is not None:
                 return shown
             number, position, log, parked, *_ = live.row
             row: Any = self._execute(live.sql, (key,)).fetchone()
-            shown = Shown(row[0] if row is not None else None, position, log)
+            shown = Shown(row[0] if row is not None else None, position, log, foreign=live.foreign)
             if parked:
                 shown.held = self._held(number, key)
             if row is not None:

@@ -17,6 +17,7 @@ from storied.store.documents import (
     Checkpoint,
     CheckpointMovedError,
     Edition,
+    OtherEditionError,
     Parked,
     SupersededError,
     Table,
@@ -55,16 +56,21 @@ def ask(
     table: Table,
     columns: Sequence[str],
     question: Callable[[Place], Statement],
+    *,
+    own: bool = False,
 ) -> tuple[list[Any], int, bool] | None:
     """The answer of the live edition's table, the position it stands at, and whether any key of it is parked.
 
-    None when there is no edition. Raises `NoSuchColumnError` when it lacks one of *columns*.
+    None when there is no edition. Raises `NoSuchColumnError` when it lacks one of *columns*, and `OtherEditionError`
+    when other code made it, and *own* documents are asked for.
     """
     row: Any = connection.execute(_SQL["live_edition"], (table.name,)).fetchone()
     if row is None:
         return None
     number, definition, position, parked = row
     if definition != table.definition:
+        if own:
+            raise OtherEditionError(table)
         Table.defined(table.name, definition).check_asked(table, columns)
     statement = question(Place(table.name, number))
     return connection.execute(statement.sql, statement.parameters).fetchall(), position, bool(parked)

@@ -31,7 +31,10 @@ _READ = (
     *("bad-query", "bad-header", "unknown-parameter", "bad-parameter", "invalid", "unknown-position"),
     *("no-log", "no-read-models", "other-log"),
 )
-_VIEW = ("not-caught-up", "key-parked", "view-failed", "view-rebuilding")
+_VIEW = (
+    *("not-caught-up", "key-parked", "view-failed", "view-rebuilding"),
+    *("past-unfinished", "past-busy", "past-too-large"),
+)
 _STREAM = ("too-many-streams", "too-many-client-streams")
 _COMMAND = (
     "bad-query bad-header not-json invalid-fields invalid disconnected too-slow conflict outdated "

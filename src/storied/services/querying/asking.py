@@ -10,6 +10,7 @@ import msgspec
 
 from storied.domain.times import At
 from storied.errors import InvalidQuery, RequestRefused, StoreError
+from storied.projections.past import Bounds
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
 from storied.projections.serving import Then
@@ -39,6 +40,16 @@ async def then_of(request: Request, service: Service[Reader], at: At | None = No
     Raises `RequestRefused`, with code ``unknown-position`` for what the log, being there, has never reached. A cookie
     that says so is dropped, and one of another log is passed over.
     """
+    then, more = await _then_of(request, service, at)
+    return msgspec.structs.replace(then, bounds=bounds_of(service)), more
+
+
+def bounds_of(service: Service[Reader]) -> Bounds:
+    """What a question about the past may cost."""
+    return Bounds(service.settings.past_seconds, service.settings.past_bytes)
+
+
+async def _then_of(request: Request, service: Service[Reader], at: At | None) -> tuple[Then, list[Header]]:
     seen = seen_by(request.headers)  # refused when it is not well-formed, even where it does not matter
     if at is not None:
         return Then(at=at), []
@@ -116,7 +127,7 @@ async def seen_document(
     """
     shown = await look(reader.texts, projector, key, then, visible, recent=recent)
     if shown.document is None:
-        raise absent(shown.position)
+        raise absent(shown.position, shown.held)
     return shown
 
 

@@ -79,7 +79,7 @@ class Express:
             shown = documents.peek(lane.table, path[cut + 1 :], recent=True)
         except Exception:  # the long way meets it again, and tells the client
             return None
-        if shown is None or shown.document is None or shown.held is not None:
+        if shown is None or shown.document is None or shown.held is not None or shown.foreign:
             return None
         if shown.memo is None:
             shown.memo = (

@@ -6,7 +6,9 @@ the time in which this one was: while it was not, it is as if it were not there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -14,6 +16,7 @@ import msgspec
 
 from storied.projections.asking import meets
 from storied.projections.milestones import START, Milestone, Milestones, Way
+from storied.projections.past import unready
 from storied.projections.projector import Projector
 from storied.projections.trailing import CHUNK, Trace, still_holds, trail, trail_query
 from storied.services.querying.differing import Difference, differences
@@ -21,6 +24,9 @@ from storied.store.moments import Moment
 from storied.store.port import EventStore
 from storied.store.query import Query
 from storied.store.records import Recorded
+
+STRETCH = 8192
+"""Positions of the log that are searched between two looks at the clock."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -61,17 +67,34 @@ class Histories:
     def __init__(self, projector: Projector, milestones: Milestones) -> None:
         self._projector, self._milestones = projector, milestones
 
+    def is_in_one_stream(self, key: str) -> bool:
+        """Whether the events of the document are found by their tag; otherwise the log has to be searched for them."""
+        return trail_query(self._projector, key) is not self._projector.query
+
     async def page(
-        self, store: EventStore, key: str, moment: Moment, visible: Visible, *, now: Moment, beyond: int, limit: int
+        self,
+        store: EventStore,
+        key: str,
+        moment: Moment,
+        visible: Visible,
+        *,
+        now: Moment,
+        beyond: int,
+        limit: int,
+        until: float = math.inf,
     ) -> HistoryPage:
-        """At most *limit* events beyond a position, up to the moment, of a document that is visible then and now."""
-        page = await self._page(store, key, moment, visible, beyond=beyond, limit=limit)
+        """At most *limit* events beyond a position, up to the moment, of a document that is visible then and now.
+
+        Where the log has to be searched, that ends at the time *until*, by the monotonic clock: then there are fewer
+        events. Raises `PastUnready` when nothing can be told by then; the next who asks goes on from there.
+        """
+        page = await self._page(store, key, moment, visible, beyond=beyond, limit=limit, until=until)
         if page.seen and visible.at_each and moment != now:  # the past of what one may see now
-            page.seen = await self._shows(store, key, now, visible)
+            page.seen = await self._shows(store, key, now, visible, until=until)
         return page
 
     async def _page(
-        self, store: EventStore, key: str, moment: Moment, visible: Visible, *, beyond: int, limit: int
+        self, store: EventStore, key: str, moment: Moment, visible: Visible, *, beyond: int, limit: int, until: float
     ) -> HistoryPage:
         projector, page = self._projector, HistoryPage()
         query = trail_query(projector, key)
@@ -79,9 +102,21 @@ class Histories:
             return page
         way = Way(store.identity, projector.name, key, moment.occurred)
         start = reached = end = await self._last(store, way, query, min(beyond, moment.position))
+        passed = await self._last(store, way, query, moment.position)
+        if not passed.begun and passed.held is None and passed.position > start.position:  # it has no event before that
+            start = reached = end = passed
         size = min(CHUNK, limit + 1) if start.position == beyond else CHUNK
-        async with aclosing(trail(store, projector, key, query, moment, start=start, size=size)) as traces:
-            async for trace in traces:
+        async with aclosing(self._steps(store, key, query, moment, start=start, size=size)) as steps:
+            async for trace in steps:
+                if isinstance(trace, Milestone):
+                    reached = trace
+                    if time.monotonic() < until:
+                        continue
+                    self._milestones.keep(way, reached)
+                    if not (visible.to_all and reached.begun):
+                        raise unready(projector, code="past-unfinished")
+                    page.cursor, page.seen = reached.position, True
+                    return page
                 if visible.at_each and trace.held is not None:
                     break  # whose the document is from here on cannot be told
                 reached, shown = trace.milestone(), within(projector, trace, visible.at_each)
@@ -93,13 +128,29 @@ class Histories:
                     break
                 page.told.append(Told(shown.record, changes_of(shown), shown.error, shown.held))
                 end = reached
-        page.seen = reached.begun if visible.to_all else await self._shows(store, key, moment, visible, start=reached)
+            else:
+                if query is projector.query and not reached.begun and reached.position < moment.position:
+                    self._milestones.keep(way, await _moved(store, reached, moment.position))  # for who asks again
+        if visible.to_all:
+            page.seen = reached.begun
+        else:
+            page.seen = await self._shows(store, key, moment, visible, start=reached, until=until)
         return page
 
     async def _shows(
-        self, store: EventStore, key: str, moment: Moment, visible: Visible, *, start: Milestone = START
+        self,
+        store: EventStore,
+        key: str,
+        moment: Moment,
+        visible: Visible,
+        *,
+        start: Milestone = START,
+        until: float,
     ) -> bool:
-        """Whether the document is visible at the moment; *start* is a milestone to go on from, if none is further."""
+        """Whether the document is visible at the moment; *start* is a milestone to go on from, if none is further.
+
+        Raises `PastUnready` as `page` does.
+        """
         query = trail_query(self._projector, key)
         if query is None:
             return False
@@ -108,10 +159,13 @@ class Histories:
         if reached.position < start.position:
             reached = start
         if reached.position < moment.position:
-            async for trace in trail(store, self._projector, key, query, moment, start=reached):
-                reached = trace.milestone()
-            [last] = await store.read(after=moment.position - 1, until=moment.position).list()
-            reached = msgspec.structs.replace(reached, position=last.position, digest=last.digest)
+            async with aclosing(self._steps(store, key, query, moment, start=reached)) as steps:
+                async for step in steps:
+                    reached = step if isinstance(step, Milestone) else step.milestone()
+                    if isinstance(step, Milestone) and time.monotonic() >= until:
+                        self._milestones.keep(way, reached)
+                        raise unready(self._projector, code="past-unfinished")
+            reached = await _moved(store, reached, moment.position)
             self._milestones.keep(way, reached)
         return all(
             is_like(self._projector, reached.document, wanted)
@@ -126,6 +180,34 @@ class Histories:
             if found.held is None or await still_holds(store, self._projector, way.key, query, found):
                 return found
             self._milestones.drop(way, found.held)
+
+    async def _steps(
+        self, store: EventStore, key: str, query: Query, moment: Moment, *, start: Milestone, size: int = CHUNK
+    ) -> AsyncGenerator[Trace | Milestone, None]:
+        """The traces; where the log has to be searched, also how far that is, each so many positions."""
+        if query is not self._projector.query:
+            async with aclosing(trail(store, self._projector, key, query, moment, start=start, size=size)) as traces:
+                async for trace in traces:
+                    yield trace
+            return
+        while start.position < moment.position:
+            until = min(start.position + STRETCH, moment.position)
+            part = Moment(until, moment.occurred)
+            async with aclosing(trail(store, self._projector, key, query, part, start=start)) as traces:
+                async for trace in traces:
+                    start = trace.milestone()
+                    yield trace
+            if until < moment.position:
+                start = await _moved(store, start, until)
+                yield start
+            else:
+                return
+
+
+async def _moved(store: EventStore, milestone: Milestone, position: int) -> Milestone:
+    """The milestone at a later position up to which nothing more happened to the document."""
+    [last] = await store.read(after=position - 1, until=position).list()
+    return msgspec.structs.replace(milestone, position=last.position, digest=last.digest)
 
 
 def within(projector: Projector, trace: Trace, wanted: Mapping[str, Any]) -> Trace | None:

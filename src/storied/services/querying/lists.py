@@ -58,8 +58,8 @@ class ListEndpoint:
             raise (refused("cursor", error) if error.code == BAD_CURSOR else error) from None
         if page.cursor is not None:
             more.append((b"link", next_link(request.query, page.cursor)))
-        if page.parked:
-            more.append(parked_at(min(page.parked.values())))
+        if page.held is not None:
+            more.append(parked_at(page.held))
         return answer(request, array_of(page.hits), page.position, *more)
 
     async def page(self, asked: Listing, visible: Mapping[str, Any], then: Then) -> Texts:
@@ -78,10 +78,10 @@ class ListEndpoint:
             )
         shown = await look(texts, self.projector, str(key), then, visible)
         if shown.document is None:
-            return Texts([], None, shown.position)
+            return Texts([], None, shown.position, held=shown.held)
         is_asked_for = meets(self.projector, texts.decoded(self.view, shown.document), asked.where)
         hits = [Hit(str(key), shown.document.decode())] if is_asked_for else []
-        return Texts(hits, None, shown.position, {} if shown.held is None else {str(key): shown.held})
+        return Texts(hits, None, shown.position, {} if shown.held is None else {str(key): shown.held}, shown.held)
 
     async def _stream(self, request: Request, asked: Listing, visible: Mapping[str, Any]) -> Stream:
         no_past(asked.at)

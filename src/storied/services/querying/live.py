@@ -117,7 +117,7 @@ class ListTelling:
             stay = [key for key in before if key in now]
             if [*stay, *(key for key in now if key not in before)] != list(now):
                 messages.append(message("order", msgspec.json.encode({"keys": list(now)}), page.position))
-        if page.parked:
+        if page.held is not None:
             return State(messages, page.position, "parked", _held_back(page.parked, now))
         return State(messages, page.position)
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 
-from storied.domain.times import At
 from storied.errors import KeyParked, ViewRebuilding
 from storied.projections.asking import meets
 from storied.projections.projector import Projector
-from storied.projections.serving import Then
+from storied.projections.serving import NOW, Then
 from storied.projections.texts import TextViews
 from storied.store.documents import Shown
 
@@ -30,23 +29,25 @@ async def look(
 
     A *recent* one may be as it was some milliseconds ago, where nothing else is asked for.
 
-    Raises as `TextViews.document` does, but `KeyParked` to those alone who see the document; and `ViewRebuilding` to
-    whom not everything is visible, where the document is not among what other code has made.
+    Of a document that is held back, and may be theirs by now, they are told where it stopped, as of one that is.
+    Raises as `TextViews.document` does, but `KeyParked` to those alone; and `ViewRebuilding` to whom not everything is
+    visible, where the document is not among what other code has made.
     """
     view = projector.spec.cls
     if not visible:
         return await texts.document(view, key, then, recent=recent)
     if then.at is not None:
-        return await _past(texts, projector, key, then.at, visible)
+        return await _past(texts, projector, key, then, visible)
     while True:
         if then.after is not None:  # not for the document itself: held back, it would be waited for in another way
             await texts.document(view, NOBODY, then)
         shown = await _now(texts, projector, key, visible, recent=recent)
-        if shown.document is None and shown.position < (then.after or 0):
-            continue  # what was waited for has just been replaced by an edition that is not as far yet
-        if shown.document is None or then.after is None:
+        if then.after is None:
             return shown
-        return _seen(texts, projector, await texts.document(view, key, then), visible)
+        if shown.document is not None or shown.held is not None:
+            return await _seen(texts, projector, key, await texts.document(view, key, then), visible)
+        if shown.position >= then.after:
+            return shown  # otherwise what was waited for has just been replaced by an edition that is not as far yet
 
 
 def sees(texts: TextViews, projector: Projector, shown: Shown, visible: Mapping[str, Any]) -> bool:
@@ -70,20 +71,31 @@ async def _now(texts: TextViews, projector: Projector, key: str, visible: Mappin
             raise ViewRebuilding(projector.name, "of some of its documents it cannot be told yet whose they are")
     again = await texts.document(view, key)  # this code's may have taken the other's place in between
     if again.document == shown.document:  # which need not be decoded again
-        return Shown(None, again.position)
-    return _seen(texts, projector, again, visible)
+        return await _hidden(texts, projector, key, again, visible)
+    return await _seen(texts, projector, key, again, visible)
 
 
-async def _past(texts: TextViews, projector: Projector, key: str, at: At, visible: Mapping[str, Any]) -> Shown:
+async def _past(texts: TextViews, projector: Projector, key: str, then: Then, visible: Mapping[str, Any]) -> Shown:
     view = projector.spec.cls
     try:
-        return _seen(texts, projector, await texts.document(view, key, Then(at=at)), visible)
+        return await _seen(texts, projector, key, await texts.document(view, key, then), visible)
     except KeyParked:
         if sees(texts, projector, await texts.document(view, key), visible):
             raise
-        return Shown(None, (await texts.past.moment(await texts.log(), at)).position)
+        if await texts.may_be_like(view, key, visible) is not None:
+            raise
+        return Shown(None, await texts.stand(view, then))
 
 
-def _seen(texts: TextViews, projector: Projector, shown: Shown, visible: Mapping[str, Any]) -> Shown:
-    """It, or at its position no document."""
-    return shown if sees(texts, projector, shown, visible) else Shown(None, shown.position)
+async def _seen(texts: TextViews, projector: Projector, key: str, shown: Shown, visible: Mapping[str, Any]) -> Shown:
+    """It, or no document."""
+    return shown if sees(texts, projector, shown, visible) else await _hidden(texts, projector, key, shown, visible)
+
+
+async def _hidden(texts: TextViews, projector: Projector, key: str, shown: Shown, visible: Mapping[str, Any]) -> Shown:
+    """No document, at the position at which one that is not there would be, unless it stopped and may be theirs."""
+    if shown.held is None:
+        return Shown(None, shown.position)
+    view = projector.spec.cls
+    held = await texts.may_be_like(view, key, visible)
+    return Shown(None, await texts.stand(view, NOW) if held is None else shown.position, held=held)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import AsyncExitStack
 from datetime import datetime
 
 import msgspec
@@ -13,7 +15,16 @@ from storied.projections.asking import of_rule
 from storied.projections.milestones import Milestones
 from storied.projections.projector import Projector
 from storied.projections.reader import Reader
-from storied.services.querying.asking import absent, answer, check_key_of, encoded, fixed_in, no_stream, then_of
+from storied.services.querying.asking import (
+    absent,
+    answer,
+    bounds_of,
+    check_key_of,
+    encoded,
+    fixed_in,
+    no_stream,
+    then_of,
+)
 from storied.services.querying.differing import Difference
 from storied.services.querying.freshness import moment_in
 from storied.services.querying.history import Histories, HistoryPage, Told, Visible
@@ -81,7 +92,12 @@ class HistoryEndpoint:
         until = None if at is None else await self.service.opening.value.texts.past.moment(store, at)
         now = Moment(await store.head())
         until = until or now
-        page = await self.histories.page(store, key, until, visible, now=now, beyond=beyond, limit=limit)
+        bounds, past = bounds_of(self.service), self.service.opening.value.texts.past
+        end = time.monotonic() + bounds.seconds
+        async with AsyncExitStack() as stack:
+            if not self.histories.is_in_one_stream(key):
+                await stack.enter_async_context(past.turn(self.projector, bounds))
+            page = await self.histories.page(store, key, until, visible, now=now, beyond=beyond, limit=limit, until=end)
         return page, until.position
 
     def _asked(self, request: Request) -> tuple[int, int, At | None]:

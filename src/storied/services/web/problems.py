@@ -87,6 +87,26 @@ BY_CODE = {
             retry_after=10,
         ),
         Problem(
+            type="past-unfinished",
+            status=503,
+            title="The past is not worked out yet",
+            detail="This takes longer than one question may. Ask again: it goes on from where it is.",
+            retry_after=1,
+        ),
+        Problem(
+            type="past-busy",
+            status=503,
+            title="Too many ask about the past",
+            detail="Too many others wait for a past of some view. Ask again in a moment.",
+            retry_after=5,
+        ),
+        Problem(
+            type="past-too-large",
+            status=503,
+            title="The past is too large",
+            detail="All documents as of then take more memory than this server allows. Ask for single ones.",
+        ),
+        Problem(
             type="no-read-models",
             status=503,
             title="The read models are not there yet",

@@ -13,6 +13,7 @@ from storied.store.documents import (
     Criterion,
     Lookup,
     NoSuchColumnError,
+    OtherEditionError,
     Parked,
     SupersededError,
     Table,
@@ -49,6 +50,24 @@ class EditionFacts(OpensDocuments):
             for table in (PEOPLE, COMING):
                 assert await documents.get(table, "anna") == (document("anna", RESIDENTS["anna"]), 1, False)
                 assert len((await documents.find(table, Lookup()))[0]) == len(RESIDENTS)
+
+    async def test_documents_of_other_code_are_told_apart(self, tmp_path: Path) -> None:
+        """To who asks for those of their own, and at a glance; before there is any, and once theirs are shown, not."""
+        async with self.open_documents(tmp_path) as documents:
+            assert await documents.find(COMING, Lookup(), own=True) == ([], 0, False)
+            await put(documents, PEOPLE, RESIDENTS)
+            reached = await put(documents, COMING, {"anna": ("Rome", "Via")})
+            for table, live in ((PEOPLE, True), (COMING, False), (PEOPLE, True)):
+                shown = documents.peek(table, "anna")
+                assert shown is None or shown.foreign is not live
+            assert len((await documents.find(PEOPLE, Lookup(), own=True))[0]) == len(RESIDENTS)
+            for asking in (documents.get(COMING, "anna", own=True), documents.find(COMING, Lookup(), own=True)):
+                with pytest.raises(OtherEditionError):
+                    await asking
+            await documents.promote(COMING, reached)
+            assert await documents.get(COMING, "anna", own=True) == (document("anna", ("Rome", "Via")), 1, False)
+            shown = documents.peek(COMING, "anna")
+            assert shown is None or not shown.foreign
 
     async def test_promoting_shows_the_new_and_removes_the_old(self, tmp_path: Path) -> None:
         """From one moment to the next, readers of either code get the new edition alone."""
