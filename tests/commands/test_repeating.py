@@ -5,13 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from storied import App, AppendIdReused, Command, Entity, Event, Id, InvalidInput, Rejected, StoreUnavailable, on
+from storied import (
+    App,
+    AppendIdReused,
+    Command,
+    DefinitionError,
+    Entity,
+    Event,
+    Id,
+    InvalidInput,
+    Rejected,
+    StoreUnavailable,
+    on,
+)
 from storied.commands.execute import Executor, Request
+from storied.domain.commands import CommandMeta
 from storied.store.port import EventStore
 from tests.commands.bank import Account, Deposit, Open, Tip, bank
 from tests.commands.racing import executor
@@ -153,6 +168,98 @@ async def test_another_command_under_the_id_is_an_error(url: str, other: Command
         with pytest.raises(AppendIdReused):
             await shop.execute(other, command_id="c-1")
         assert await shop.store.head() == 1
+
+
+class Line(msgspec.Struct, tag="line"):
+    text: str
+
+
+class LongerLine(msgspec.Struct, tag="line"):
+    text: str
+    size: Decimal = Decimal(0)
+    marks: list[str] = []
+
+
+class Before:
+    """What was deployed first."""
+
+    class Print(Command):
+        bill: str
+        lines: list[Line]
+        by_name: dict[str, Line]
+
+
+class Longer:
+    """The same with more to say."""
+
+    class Print(Command):
+        copies: int = 1
+        bill: str
+        lines: list[LongerLine]
+        by_name: dict[str, LongerLine]
+        note: str | None = None
+        marks: list[str] = []
+
+
+class Renamed:
+    """The same under another name in the code."""
+
+    class Reprint(Command, name="Print"):
+        bill: str
+        lines: list[Line]
+        by_name: dict[str, Line]
+
+
+PRINT = Before.Print(bill="b", lines=[Line("x")], by_name={"y": Line("z")})
+LONGER = Longer.Print(bill="b", lines=[LongerLine("x", size=Decimal("0.0"))], by_name={"y": LongerLine("z")})
+
+
+def _printer(cls: Any) -> App:
+    app = App("printer")
+
+    @app.command()
+    def take(command: cls) -> Paid:
+        return Paid(bill="b")
+
+    return app
+
+
+@pytest.mark.parametrize("later", [LONGER, Renamed.Reprint(bill="b", lines=PRINT.lines, by_name=PRINT.by_name)])
+async def test_a_repeat_by_newer_code_gives_the_first_receipt(tmp_path: Path, later: Command) -> None:
+    """Fields that hold their defaults say nothing, at any depth, and ``name=`` keeps the name of a class."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with _printer(Before.Print).open(url) as shop:
+        first = await shop.execute(PRINT, command_id="c-1")
+    async with _printer(type(later)).open(url) as shop:
+        assert await shop.execute(later, command_id="c-1") == first
+
+
+async def test_the_log_has_the_name_that_a_class_keeps(url: str) -> None:
+    """In the metadata of its events."""
+    async with _printer(Renamed.Reprint).open(url) as shop:
+        await shop.execute(Renamed.Reprint(bill="b", lines=[], by_name={}))
+        assert [record.metadata.command async for record in shop.store.read()] == ["Print"]
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 129, 7])
+def test_a_name_that_the_log_cannot_have_is_refused(name: Any) -> None:
+    """When the class is made."""
+    with pytest.raises(DefinitionError):
+        CommandMeta("Pay", (Command,), {}, name=name)
+
+
+@pytest.mark.parametrize(
+    "said", [{"copies": 2}, {"marks": ["m"]}, {"note": ""}, {"lines": [LongerLine("x", marks=["m"])]}]
+)
+async def test_a_field_that_differs_from_its_default_makes_another_command(tmp_path: Path, said: Any) -> None:
+    """It says what the first one did not say."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with _printer(Before.Print).open(url) as shop:
+        await shop.execute(PRINT, command_id="c-1")
+    async with _printer(Longer.Print).open(url) as shop:
+        with pytest.raises(AppendIdReused) as caught:
+            await shop.execute(msgspec.structs.replace(LONGER, **said), command_id="c-1")
+        assert caught.value.position == 1
 
 
 async def test_an_id_that_recorded_facts_is_no_commands(url: str) -> None:

@@ -32,6 +32,7 @@ from storied.services.commanding.faults import (
 )
 from storied.services.commanding.flat import Flat, path_type
 from storied.services.commanding.naming import Names, entities_of, names_of_field
+from storied.services.commanding.repeating import request_fingerprint
 from storied.services.commanding.strictness import amounts_in, misspelled
 from storied.services.web.http import Request
 from storied.services.web.routing import Template
@@ -96,6 +97,7 @@ class Binding:
                     f"{command.__name__}.{field.name} asks for the header {field.header}, which holds a secret. Take "
                     "who asks from the context's actor."
                 )
+        self._headers = tuple(field.header for field in self._fields if field.header is not None)
         self._flat = self._reading_at_once()
 
     def _reading_at_once(self) -> Flat | None:
@@ -138,6 +140,11 @@ class Binding:
             return self.command(**values)
         except (TypeError, ValueError, ArithmeticError) as error:  # what a __post_init__ checks
             _refuse([fault_of(error, ())])
+
+    async def fingerprint(self, request: Request) -> bytes:
+        """What tells a repeat of the request, the body of which is JSON, from another one under its key."""
+        headers = {name: text for name in self._headers if (text := request.headers.get(name)) is not None}
+        return request_fingerprint(tuple(request.path_params.values()), await request.body(), headers)
 
     def _value(self, field: _Field, raw: msgspec.Raw | None, sent: Any, request: Request) -> Any:
         """The field's value, from wherever it was given. Raises `Unfit`."""
