@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -43,7 +43,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     A repeat is told by the `fingerprint`, or else by what the command says. `seen` is the position up to which the
     caller knows what the command rests on. `fresh` says that the command id was made up for this request, so that
-    nothing can stand under it yet.
+    nothing can stand under it yet. `appending` is called when something is about to be handed to the store: whatever is
+    raised before has stored nothing.
     """
 
     command_id: str | None = None
@@ -55,6 +56,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     seen: int | None = None
     fresh: bool = False
+    appending: Callable[[], None] | None = None
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -74,6 +76,7 @@ class _Asked(msgspec.Struct):
     context: Context
     metadata: str
     seen: int | None
+    appending: Callable[[], None] | None
     provided: Mapping[Any, Any] = {}
 
 
@@ -159,6 +162,8 @@ class Executor:
         self, asked: _Asked, boundary: Sequence[Loaded], basis: Basis, events: Sequence[Event], new: Sequence[NewEvent]
     ) -> Done:
         """Stores what was decided. Raises `Conflict`, and what the store raises."""
+        if asked.appending is not None:
+            asked.appending()
         try:
             receipt = await self._store.append(
                 new,
@@ -264,7 +269,7 @@ class Executor:
         )
         metadata = metadata_text(_metadata(command_name(type(command)), request, context))
         given = None if request.fresh else request.command_id
-        return _Asked(command, handler, given, fingerprint, context, metadata, request.seen)
+        return _Asked(command, handler, given, fingerprint, context, metadata, request.seen, request.appending)
 
     async def _first_receipt(self, asked: _Asked) -> Receipt | None:
         """What the command changed when it came before under this id. Raises `AppendIdReused`."""

@@ -6,6 +6,7 @@ The answer is made from what is stored alone, so that a repeat under the same ke
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from urllib.parse import quote
 
@@ -19,7 +20,9 @@ from storied.domain.commands import Command
 from storied.domain.ids import new_id
 from storied.errors import (
     Conflict,
+    DefinitionError,
     InvalidCommand,
+    InvalidEvent,
     InvalidQuery,
     Outdated,
     RequestRefused,
@@ -54,6 +57,8 @@ _POSITION = POSITION_HEADER.lower().encode()
 _JSON = (b"content-type", b"application/json")
 _NO_STORE = (b"cache-control", b"no-store")
 _encoder = msgspec.json.Encoder()
+_TOO_MUCH = frozenset({"too-large", "too-many-tags"})
+"""What may be wrong with an event that a sound handler made of what its client sent."""
 log = logging.getLogger("storied.services")
 
 
@@ -138,6 +143,12 @@ class CommandEndpoint:
             if self.app.access.configured:
                 raise discreet(conflict, asked.actor) from None
             raise
+        except (UnknownOutcome, asyncio.CancelledError):
+            raise
+        except BaseException:
+            if not request.appends:  # nothing is stored, and a repeat would end as this did
+                request.repeat_key = None
+            raise
         self.service.gate.meters.stored(receipt.count)
         answer = self._answer(shop, request, Changed(receipt.position, receipt.count, events), command)
         if wanted is not None:
@@ -171,6 +182,11 @@ class CommandEndpoint:
     async def _performed(self, shop: OpenApp, command: Command, asked: Asked) -> tuple[Receipt, list[Told]]:
         try:
             done = await shop.perform(command, asked)
+        except InvalidEvent as error:
+            if error.code in _TOO_MUCH:
+                raise
+            handler = self.app.handlers[type(command)].name
+            raise DefinitionError(f"handler {handler} decided on what cannot be stored: {error}") from error
         except InvalidCommand as error:
             if error.code != "nothing-to-compare":
                 raise
@@ -206,6 +222,7 @@ class CommandEndpoint:
             headers=headers,
             seen=seen,
             fresh=fresh,
+            appending=request.begin_append,
         )
 
     def _written(self, command: Command, receipt: Receipt) -> Written:

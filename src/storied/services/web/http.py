@@ -91,6 +91,7 @@ class Request:
         "_body_limit",
         "_query",
         "_receive",
+        "appends",
         "headers",
         "method",
         "path_params",
@@ -124,6 +125,8 @@ class Request:
         self.span: Any = None
         self.repeat_key: str | None = None
         """The Idempotency-Key under which the request may be repeated, once it may have stored something."""
+        self.appends = False
+        """Whether it has handed something to the store."""
         self.task: asyncio.Task[object] | None = None
         """The task that answers it, where that is known."""
         self._receive = receive
@@ -240,6 +243,10 @@ class Request:
                 if REFUSED in self.scope:
                     raise self.scope[REFUSED]
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def begin_append(self) -> None:
+        """Hears that something is handed to the store."""
+        self.appends = True
 
     async def disconnected(self) -> None:
         """Returns when the client has gone."""
