@@ -23,6 +23,7 @@ from storied.services.commands import CommandService, command_service, discreet
 from storied.services.settings import Settings
 from storied.services.web.cookies import cookie_of
 from storied.store.port import EventStore
+from storied.testing.waiting import eventually
 from tests.services.asgi import Sent, Wire, ask, scope_of
 from tests.services.ledger import Account, AccountPage, OpenAccount, Opened, Paid, ledger
 from tests.services.ledger import open_account as open_account_handler
@@ -612,6 +613,57 @@ async def test_a_command_that_takes_too_long_may_be_repeated(tmp_path: Path) -> 
         key = answer.json["idempotency_key"]
         assert answer.headers["idempotency-key"] == key
         assert (await open_account(service, Idempotency_Key=key)).json["count"] == 1
+
+
+async def test_a_command_that_is_ended_before_it_is_stored_may_be_repeated() -> None:
+    """As by a server whose drain is over: its client is told the key, and then the task ends."""
+
+    class Slow:
+        """What a handler is given, late."""
+
+    app, asked, first = App("slow"), asyncio.Event(), iter([True, False])
+
+    async def slow() -> Slow:
+        if next(first):
+            asked.set()
+            await asyncio.sleep(30)
+        return Slow()
+
+    app.provide(Slow, slow)
+
+    @app.command("POST /accounts")
+    def opens(command: OpenAccount, account: Account, slow: Slow) -> Opened:
+        return Opened(account=command.account, owner=command.owner)
+
+    async with command_service(app, "memory://") as service:
+        wire = Wire(b'{"account": "a", "owner": "anna"}')
+        scope = scope_of("POST", "/accounts", {"Content-Type": "application/json"})
+        asking = asyncio.create_task(service(scope, wire.receive, wire.send))
+        await asked.wait()
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+        assert (wire.sent.status, wire.sent.json["code"]) == (503, "deadline")
+        assert (await open_account(service, Idempotency_Key=wire.sent.headers["idempotency-key"])).status == 200
+
+
+async def test_a_command_that_is_stored_is_told_so_though_its_wait_is_ended() -> None:
+    """The task ends once its client has been told."""
+    async with command_service(ledger, "memory://", views=False) as service:
+        wire = Wire(b'{"account": "a", "owner": "anna"}')
+        wish = {"Content-Type": "application/json", "Prefer": "wait=20"}
+        asking = asyncio.create_task(service(scope_of("POST", "/accounts", wish), wire.receive, wire.send))
+        store = service.opening.value.store
+
+        async def is_stored() -> bool:
+            return await store.head() == 1
+
+        await eventually(is_stored)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+        assert (wire.sent.status, wire.sent.json["position"]) == (201, 1)
+        assert wire.sent.headers["preference-applied"] == 'wait=20; views=""; late="AccountPage"'
 
 
 async def test_what_is_refused_needs_no_key() -> None:

@@ -225,7 +225,8 @@ class Service(Generic[S]):
         self.pipeline.start(request)
         status = 500
         error: BaseException | None = None
-        ended: asyncio.CancelledError | None = None
+        task = request.task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
         try:
             try:
                 answer = await self._answer(request)
@@ -235,8 +236,8 @@ class Service(Generic[S]):
                 raise
             except BaseException as raised:  # whatever it is, the client is told, and it is told no more than is good
                 error = raised
-                if isinstance(raised, asyncio.CancelledError) and _is_cancelled():
-                    error, ended = RequestRefused("deadline", _STOPPED), raised
+                if isinstance(raised, asyncio.CancelledError) and task is not None and task.cancelling() > cancelled:
+                    error = RequestRefused("deadline", _STOPPED)
                 answer = problem_response(error, request)
             status = answer.status
             if request.request_id:
@@ -253,8 +254,8 @@ class Service(Generic[S]):
             raise
         finally:
             self.pipeline.finish(request, status, perf_counter() - began, error)
-        if ended is not None:
-            raise ended
+        if task is not None and task.cancelling() > cancelled:  # as by a server that stops: now its client is told
+            raise asyncio.CancelledError
 
     async def _send_stream(self, stream: Stream, request: Request, send: Send) -> None:
         try:
@@ -268,7 +269,7 @@ class Service(Generic[S]):
             return self._options(request)
         route, request.path_params = self.router.match(request.method, request.segments)
         request.route = route.template.path
-        task = request.task = self._deadlines.begin()
+        task = request.task = self._deadlines.begin(request.task)
         try:
             await self.pipeline.admit(request, route)
             if not self.opening.is_open and not route.open:
@@ -302,12 +303,6 @@ class Service(Generic[S]):
                     answer = await _outcome("lifespan.shutdown", self.aclose())
                     await send(answer)
                     return
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody ends the task that runs now, as a server does which was told to stop."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def _outcome(event: str, doing: Any) -> dict[str, Any]:
