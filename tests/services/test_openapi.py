@@ -262,6 +262,7 @@ def test_a_query_is_described_by_its_signature() -> None:
     assert given["since"]["required"] is True
     assert given["most"]["schema"] == {
         "type": "integer",
+        "format": "int64",
         "minimum": 1,
         "maximum": 99,
         "examples": [7],
@@ -271,7 +272,8 @@ def test_a_query_is_described_by_its_signature() -> None:
     assert given["sizes"]["schema"]["type"] == "array"
     assert given["words"]["schema"] == {"type": "array", "items": {"type": "string"}}
     content = found["responses"]["200"]["content"]["application/json"]
-    assert content["schema"] == {"type": "object", "additionalProperties": {"type": "integer"}}
+    whole = {"type": "integer", "format": "int64"}
+    assert content["schema"] == {"type": "object", "additionalProperties": whole}
 
 
 def test_every_problem_is_described_somewhere() -> None:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +43,12 @@ async def weighed(
 async def least_of(views: Reader, least: Decimal) -> Decimal:
     """What it was asked with."""
     return least
+
+
+@oracle.query("GET /moments")
+async def moment(views: Reader, when: datetime) -> datetime:
+    """What it was asked with."""
+    return when
 
 
 @oracle.query("GET /answers/{name}")

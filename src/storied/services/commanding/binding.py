@@ -32,22 +32,25 @@ from storied.services.commanding.faults import (
 )
 from storied.services.commanding.flat import Flat, path_type
 from storied.services.commanding.naming import Names, entities_of, names_of_field
-from storied.services.commanding.repeating import request_fingerprint
-from storied.services.commanding.strictness import amounts_in, misspelled
+from storied.services.commanding.repeating import request_fingerprint, with_plain_numbers
+from storied.services.commanding.strictness import misspelled, spelled_in
 from storied.services.web.http import Request
 from storied.services.web.routing import Template
 from storied.services.web.spelling import value_of
-from storied.store.checks import check_json
+from storied.services.web.wording import NOT_64_BITS
+from storied.store.checks import check_json, has_long_number
 
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 """What no command may carry: it would stand in a log that never forgets."""
+MOST_DIGITS = 999
+"""The digits of a whole number in a body; larger than any that a type of it takes."""
 _MISSING = object()
 
 
 class _Field:
     """One field of a command: where its value comes from, and what reads it."""
 
-    __slots__ = ("amounts", "decoder", "header", "key", "name", "names", "parameter", "required", "strict", "type")
+    __slots__ = ("decoder", "header", "key", "name", "names", "parameter", "required", "spelled", "strict", "type")
 
     def __init__(self, field: msgspec.structs.FieldInfo, parameters: tuple[str, ...], names: Names) -> None:
         self.name, self.key, self.type, self.required = field.name, field.encode_name, field.type, field.required
@@ -55,7 +58,7 @@ class _Field:
         self.names = names
         self.header = header_of(field.type)
         self.strict = holds_structs(field.type)
-        self.amounts = amounts_in(field.type)
+        self.spelled = spelled_in(field.type)
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(field.type)
 
 
@@ -148,7 +151,10 @@ class Binding:
 
     def _value(self, field: _Field, raw: msgspec.Raw | None, sent: Any, request: Request) -> Any:
         """The field's value, from wherever it was given. Raises `Unfit`."""
-        if raw is not None and field.parameter is None and field.header is None:
+        if raw is not None and field.header is not None:
+            told = f"This comes in the header {field.header}, and in no body. Leave it out here."
+            raise Unfit([Fault(told, pointer_to(field.key))])
+        if raw is not None and field.parameter is None:
             return _decoded(field, raw, sent)
         given: list[Any] = []
         if field.parameter is not None:
@@ -183,12 +189,12 @@ def parsed(body: bytes, request: Request) -> tuple[dict[str, msgspec.Raw], dict[
     """The members of the body, each as JSON that is not read yet, and as plain Python for looking at its shape.
 
     Raises `RequestRefused` (``unsupported-media-type``, ``not-json``, ``invalid-fields``), and `InvalidEvent` for JSON
-    that no event could hold: too deep, with numbers past 64 bits, or with NUL.
+    that no event could hold: too deep, with numbers of a thousand digits, or with NUL.
     """
     _check_type(request)
     try:
         text = body.decode()
-        check_json(text, "The body", body)
+        check_json(text, "The body", body, digits=MOST_DIGITS)
         sent = _reader.decode(text)
         parts: dict[str, msgspec.Raw] = _members.decode(body)
     except UnicodeDecodeError:
@@ -255,13 +261,13 @@ def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
     """The value of a member. Raises `Unfit` with every mistake in it."""
     at = (field.key,)
     wrong = list(field.names.faults(sent, at))
-    if field.amounts is not None:
-        wrong += misspelled(field.amounts, sent, at)
+    if field.spelled is not None:
+        wrong += misspelled(field.spelled, sent, at)
     value = None
     try:
-        value = field.decoder.decode(raw)
+        value = _read(field, raw)
     except UNREADABLE as error:
-        faults = faults_of(raw, field.type, at) or [fault_of(error, at, field.type)]
+        faults = faults_of(with_plain_numbers(raw), field.type, at) or [fault_of(error, at, field.type)]
     else:
         faults = strangers(value, sent, at) if field.strict else []
     if wrong:
@@ -269,6 +275,29 @@ def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
         faults = [fault for fault in faults if fault.pointer not in known] + wrong
     if faults:
         raise Unfit(faults[:MOST_FAULTS])
+    return value
+
+
+def _read(field: _Field, raw: msgspec.Raw) -> Any:
+    """The value of a member. Raises as a decoder does.
+
+    In JSON 1.0 is a whole number, too. One past 64 bits is for amounts and fractions: JavaScript writes 1e19 so.
+    """
+    rewritten = False
+    try:
+        value = field.decoder.decode(raw)
+    except UNREADABLE as error:
+        rewritten = True
+        try:
+            value = field.decoder.decode(with_plain_numbers(raw))
+        except UNREADABLE:
+            raise error from None
+    if rewritten or has_long_number(bytes(raw)):
+        data = msgspec.json.encode(value)
+        try:
+            check_json(data.decode(), field.key, data)
+        except InvalidEvent:
+            raise ValueError(NOT_64_BITS) from None
     return value
 
 

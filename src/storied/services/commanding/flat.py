@@ -16,8 +16,8 @@ import msgspec.inspect as mi
 from storied.domain.commands import Command
 from storied.domain.tags import Id
 from storied.services.commanding.naming import STEPS, Names
-from storied.services.commanding.strictness import amounts_in, is_amount_type, misspelled
-from storied.services.web.spelling import DECIMAL, value_of
+from storied.services.commanding.strictness import misspelled, pattern_of, spelled_in
+from storied.services.web.spelling import value_of
 from storied.store.checks import check_json
 
 _MISSING = object()
@@ -42,7 +42,7 @@ class Flat:
             forbid_unknown_fields=True,
             kw_only=True,
         )
-        self._amounts, self._closer = _amounts(members)
+        self._spelled, self._closer = _spelled(members)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
 
     def read(self, body: bytes, path: Mapping[str, str]) -> Command | None:
@@ -57,7 +57,7 @@ class Flat:
             values = {name: value for name in self._names if (value := getattr(found, name)) is not _MISSING}
             if body.count(b":") != len(values):
                 return None
-            for name, is_spelled in self._amounts:
+            for name, is_spelled in self._spelled:
                 if name in values and not is_spelled(body):
                     return None
             if self._closer and self._is_misspelled(body):
@@ -73,7 +73,7 @@ class Flat:
             return None
 
     def _is_misspelled(self, body: bytes) -> bool:
-        """Whether there is a text that is no amount among several."""
+        """Whether there is a text that is not well spelled among several."""
         sent = msgspec.json.decode(body)
         return any(fault for key, wanted in self._closer for fault in misspelled(wanted, sent.get(key), ()))
 
@@ -87,20 +87,23 @@ def _is_named(value: Any, most: int) -> bool:
     return not isinstance(value, dict)
 
 
-def _amounts(
+def _spelled(
     members: list[msgspec.structs.FieldInfo],
 ) -> tuple[list[tuple[str, Callable[[bytes], object]]], list[tuple[str, mi.Type]]]:
-    """Of members that are amounts, what finds a well spelled one in a body; and those that hold amounts."""
+    """Of amounts, times and UUIDs, what finds a well spelled one in a body; and the members that hold some."""
     found: list[tuple[str, Callable[[bytes], object]]] = []
     closer: list[tuple[str, mi.Type]] = []
     for field in members:
-        wanted = amounts_in(field.type)
-        if wanted is not None and is_amount_type(wanted):
-            key = re.escape(msgspec.json.encode(field.encode_name))
-            text = b'"%b"' % DECIMAL.strip("^$").encode()
-            found.append((field.name, re.compile(rb"%b\s*:\s*(?:[^\s\"]|%b)" % (key, text)).search))
-        elif wanted is not None:
+        wanted = spelled_in(field.type)
+        if wanted is None:
+            continue
+        pattern = pattern_of(wanted)
+        if pattern is None:
             closer.append((field.encode_name, wanted))
+        else:
+            key = re.escape(msgspec.json.encode(field.encode_name))
+            text = b'"%b"' % pattern.strip("^$").encode()
+            found.append((field.name, re.compile(rb"%b\s*:\s*(?:[^\s\"]|%b)" % (key, text)).search))
     return found, closer
 
 

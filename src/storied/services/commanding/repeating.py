@@ -32,6 +32,14 @@ def _number(text: str) -> msgspec.Raw:
 _decoder = msgspec.json.Decoder(float_hook=_number)
 
 
+def with_plain_numbers(raw: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
+    """The JSON with each whole number written as one, 1.0 as 1; as it was if it cannot be read."""
+    try:
+        return msgspec.json.encode(_decoder.decode(raw))
+    except (msgspec.DecodeError, ArithmeticError, ValueError, RecursionError):
+        return raw
+
+
 def request_fingerprint(path: Sequence[str], body: bytes, headers: Mapping[str, str]) -> bytes:
     """What tells a repeat from another request under its key: the values in the path, by their places, and the rest.
 
