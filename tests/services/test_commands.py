@@ -546,6 +546,22 @@ async def test_a_client_that_leaves_before_its_body_is_there_changes_nothing() -
         assert await service.opening.value.store.head() == 0
 
 
+async def test_if_unmodified_since_is_refused_before_anything_is_stored(url: str) -> None:
+    """Its client relies on it."""
+    async with command_service(ledger, url) as service:
+        answer = await open_account(service, If_Unmodified_Since="Sat, 29 Oct 1994 19:43:31 GMT")
+        assert (answer.status, answer.json["code"]) == (400, "bad-header")
+        assert await service.opening.value.store.head() == 0
+
+
+async def test_a_wait_beyond_the_limit_is_cut_to_it() -> None:
+    """As long as it may be, and not none at all."""
+    settings = Settings(wait_limit=0.01)
+    async with command_service(ledger, "memory://", settings=settings, views=False) as service:
+        answer = await open_account(service, Prefer="wait=9999999")
+        assert answer.headers["preference-applied"] == 'wait=0.01; views=""; late="AccountPage"'
+
+
 # --- making a service ------------------------------------------------------------------------------------
 
 
