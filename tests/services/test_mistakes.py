@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from storied import App, Command, Entity, Event, Id, on
+from storied import App, Command, Entity, Event, Id, Rejected, on
 from storied.services.commands import CommandService, command_service
 from tests.services.asgi import Sent, ask
 
@@ -56,6 +56,8 @@ def _hands() -> App:
 
     @app.command("POST /hands")
     def hand(command: Hand) -> Handed:
+        if command.how == "object":
+            raise Rejected("no-hand", hand=object(), amount=Decimal("1.5"), why=ValueError("worn"))
         if command.how == "code":
             raise LookupError(command.how)
         if command.how == "exit":
@@ -95,6 +97,13 @@ async def test_what_a_handler_decides_wrongly_is_the_server_s_mistake(
         assert line.exc_info
         assert answer.headers["x-request-id"] in line.getMessage()
         assert await service.opening.value.store.head() == 0
+
+
+async def test_what_a_rejection_says_has_no_address_of_the_server_s_memory(url: str) -> None:
+    """An object that says nothing of itself is told by its class."""
+    async with command_service(_hands(), url) as service:
+        answer = await send(service, "/hands", {"hand": "h", "how": "object"})
+        assert answer.json["data"] == {"hand": "object", "amount": "1.5", "why": "worn"}
 
 
 async def test_a_fold_s_mistake_is_the_server_s(url: str) -> None:

@@ -103,3 +103,21 @@ async def test_an_answer_that_json_cannot_hold_is_the_functions_fault(
 async def test_words_for_what_is_not_finite_are_words() -> None:
     """Only numbers are looked at."""
     assert (await asked("/answers/words")).json == ["NaN", "Infinity", "null", None, {"NaN": "1.50"}]
+
+
+async def test_every_mistake_in_the_parameters_of_a_query_is_told() -> None:
+    """Each with its parameter; what there is instead, too."""
+    answer = await asked("/scales/x?beside=y&other=1&beside2=2")
+    assert (answer.status, answer.json["code"]) == (400, "bad-parameter")
+    found = [one["parameter"] for one in answer.json["errors"]]
+    assert sorted(found) == ["beside", "beside2", "other", "weight"]
+    assert answer.json["allowed"] == ["beside", "others", "at"]
+    assert answer.json["detail"] == "4 parameters are wrong; errors says which, and why."
+
+
+async def test_a_parameter_that_is_wrong_is_not_missing_as_well() -> None:
+    """One mistake is told as one."""
+    answer = await asked("/amounts?least=x")
+    assert [one["parameter"] for one in answer.json["errors"]] == ["least"]
+    missing = await asked("/amounts")
+    assert missing.json["detail"] == "The parameter 'least' is missing. Give it."

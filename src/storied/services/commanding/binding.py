@@ -44,6 +44,9 @@ SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "s
 """What no command may carry: it would stand in a log that never forgets."""
 MOST_DIGITS = 999
 """The digits of a whole number in a body; larger than any that a type of it takes."""
+_HALF = (
+    "The body has an escape of half a character (a lone surrogate, such as \\ud800). Leave it out, or send both halves."
+)
 _MISSING = object()
 
 
@@ -166,22 +169,16 @@ class Binding:
         if raw is not None:
             given.append(_decoded(field, raw, sent))
         if not given:
+            if field.header is not None and field.required:
+                raise Unfit([Fault("This header is missing. Give it.", header=field.header)])
             if field.required:
                 raise Unfit([missing((field.key,))])
             return _MISSING
-        if any(other != given[0] for other in given[1:]):
-            where = f"the path says {shown(given[0])}" if field.parameter else f"the header says {shown(given[0])}"
+        if field.parameter is not None and any(other != given[0] for other in given[1:]):
+            said = shown(request.path_params[field.parameter])
+            told = f"This contradicts the request: the path says {said}. Give one of the two."
             place = pointer_to(field.key) if raw is not None else None
-            raise Unfit(
-                [
-                    Fault(
-                        f"This contradicts the request: {where}. Give one of the two.",
-                        place,
-                        field.parameter,
-                        field.header,
-                    )
-                ]
-            )
+            raise Unfit([Fault(told, place, field.parameter, field.header)])
         return given[0]
 
 
@@ -206,8 +203,20 @@ def parsed(body: bytes, request: Request) -> tuple[dict[str, msgspec.Raw], dict[
     except InvalidEvent:
         raise
     except (ValueError, msgspec.DecodeError) as error:
-        raise RequestRefused("not-json", f"The body is not well-formed JSON: {error}. Mend it.") from None
+        told = f"The body is not well-formed JSON: {error}. Mend it."
+        raise RequestRefused("not-json", _HALF if _holds_half(text) else told) from None
     return parts, sent
+
+
+def _holds_half(text: str) -> bool:
+    """Whether the JSON is well-formed, but for half a surrogate pair in a text."""
+    try:
+        json.dumps(_reader.decode(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        pass
+    return False
 
 
 def is_plain_json(request: Request) -> bool:

@@ -135,6 +135,17 @@ def bad_parameter(name: str, detail: str) -> RequestRefused:
     )
 
 
+def together(refusals: Sequence[RequestRefused]) -> RequestRefused:
+    """One refusal for all of them: each mistake with its parameter, and the kind of the first."""
+    first = refusals[0]
+    if len(refusals) == 1:
+        return first
+    data = {key: value for one in reversed(refusals) for key, value in one.data.items()}
+    errors = [error for one in refusals for error in one.data["errors"]]
+    told = f"{len(refusals)} parameters are wrong; errors says which, and why."
+    return RequestRefused(first.code, told, data=data | {"errors": errors})
+
+
 def missing_parameter(name: str) -> RequestRefused:
     """The refusal of a question without a parameter that it needs."""
     detail = "it is missing"

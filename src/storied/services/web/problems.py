@@ -240,6 +240,13 @@ def _clean(text: str) -> str:
 def _encodable(data: dict[str, Any]) -> Any:
     """The data of a rejection as far as JSON can hold it: a handler may put anything there."""
     try:
-        return msgspec.Raw(msgspec.json.encode(data, enc_hook=str))
+        return msgspec.Raw(msgspec.json.encode(data, enc_hook=_shown))
     except (TypeError, ValueError, RecursionError):
-        return {_clean(str(name)): _clean(str(value)) for name, value in data.items()}
+        return {_clean(str(name)): _clean(_shown(value)) for name, value in data.items()}
+
+
+def _shown(value: object) -> str:
+    """The value as text; of one that says nothing of itself but its address, the name of its class."""
+    cls = type(value)
+    says_nothing = cls.__str__ is object.__str__ and cls.__repr__ is object.__repr__
+    return cls.__name__ if says_nothing else str(value)
