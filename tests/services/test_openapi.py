@@ -549,8 +549,8 @@ async def test_an_app_may_have_these_paths_for_itself() -> None:
 
 
 def test_the_package_has_what_most_want() -> None:
-    """The two services and their description are one import away."""
-    assert services.__all__ == ["command_service", "openapi", "query_service"]
+    """The two services, both as one, and their description are one import away."""
+    assert services.__all__ == ["command_service", "joined_service", "openapi", "query_service"]
     assert (services.command_service, services.openapi, services.query_service) == (
         command_service,
         openapi,
