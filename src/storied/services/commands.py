@@ -70,6 +70,11 @@ class CommandService(Service[OpenApp]):
         self.gate, self._same = gate, same
         self._doubt = Doubt()
 
+    def forget(self) -> None:
+        """Another opening may have another log, as each of ``memory://`` has."""
+        self._same.forget()
+        self._doubt = Doubt()
+
     async def readied(self) -> Readiness:
         """Whether commands can be decided, and stored: the log answers, and no write has failed."""
         shop = await self.opening.get()
