@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -26,6 +28,7 @@ from storied import (
     on,
 )
 from storied.commands.execute import Executor, Request
+from storied.commands.repeating import checked, command_fingerprint
 from storied.domain.commands import CommandMeta
 from storied.store.port import EventStore
 from tests.commands.bank import Account, Deposit, Open, Tip, bank
@@ -379,3 +382,30 @@ async def test_an_id_that_cannot_name_an_append_is_refused(command_id: str) -> N
         with pytest.raises(InvalidInput) as caught:
             await shop.execute(Deposit(account="a", amount=5), command_id=command_id)
         assert caught.value.code == "invalid-append-id"
+
+
+class Flat(Command, name="Flat", rename={"size": "Größe", "at": "_at"}):
+    name: str
+    size: int
+    at: datetime
+    amount: Decimal | None
+    of: UUID
+    note: str = ""
+    rate: Decimal = Decimal(0)
+    count: int = 0
+
+
+class Deep(Flat, rename={"size": "Größe", "at": "_at"}, name="Flat"):
+    lines: list[Line] = []
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"note": "n"}, {"rate": Decimal("0.00")}, {"note": "n", "rate": Decimal(1), "count": 2}]
+)
+def test_a_flat_command_is_the_same_as_one_that_is_looked_into(said: dict[str, Any]) -> None:
+    """A field with a default that holds others, added later, makes no other command of it."""
+    given = {"name": "a", "size": 1, "at": datetime(2020, 1, 1, tzinfo=UTC), "amount": None, "of": UUID(int=1), **said}
+    flat, deep = (cls(**given) for cls in (Flat, Deep))
+    prints = {command_fingerprint(one, checked(one)) for one in (flat, deep)}
+    names = {command_fingerprint(one, checked(one)) for one in (flat, msgspec.structs.replace(flat, name="b"))}
+    assert (len(prints), len(names)) == (1, 2)

@@ -18,7 +18,7 @@ import msgspec
 from storied.commands.keeping import Keeper, thawed
 from storied.commands.loading import Basis, Loader, boundary_items, entity_item
 from storied.commands.providing import Providers
-from storied.commands.repeating import check_command, command_fingerprint
+from storied.commands.repeating import checked, command_fingerprint
 from storied.commands.turns import Turns
 from storied.domain.commands import Command, CommandHandler, Context, Loaded, command_name
 from storied.domain.events import Event
@@ -258,8 +258,8 @@ class Executor:
 
     def _asked(self, command: Command, request: Request) -> _Asked:
         handler = self._handler(command)
-        check_command(command)
-        fingerprint = request.fingerprint or command_fingerprint(command)
+        data = checked(command)
+        fingerprint = request.fingerprint or command_fingerprint(command, data)
         context = Context(
             now=self._clock(),
             command_id=request.command_id or new_id(),
