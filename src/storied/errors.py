@@ -141,15 +141,15 @@ class UnknownOutcome(StoriedError):
 
 
 class AppendIdReused(StoriedError):
-    """The append id stands in the store with other content; nothing was stored."""
+    """The append id stands in the store for something else, up to `position`; what came now was not stored."""
 
     default_code = "append-id-reused"
 
     def __init__(self, append_id: str, position: int) -> None:
         self.append_id, self.position = append_id, position
         super().__init__(
-            f"append id {append_id} was used before, up to position {position}, with other content. Nothing was "
-            "stored. Take a new id for a new append; repeat the same content to get the first receipt."
+            f"append id {append_id} stands for something else, which was stored up to position {position}. What came "
+            "now was not stored. See what is there, and take a new id only for what shall be stored beside it."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

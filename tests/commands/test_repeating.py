@@ -5,13 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 
-from storied import App, AppendIdReused, Command, Entity, Event, Id, InvalidInput, Rejected, StoreUnavailable, on
+from storied import (
+    App,
+    AppendIdReused,
+    Command,
+    DefinitionError,
+    Entity,
+    Event,
+    Id,
+    InvalidInput,
+    Rejected,
+    StoreUnavailable,
+    on,
+)
 from storied.commands.execute import Executor, Request
+from storied.commands.repeating import checked, command_fingerprint
+from storied.domain.commands import CommandMeta
 from storied.errors import StoreClosed
 from storied.store.port import EventStore
 from tests.commands.bank import Account, Deposit, Open, Tip, bank
@@ -167,6 +185,98 @@ async def test_another_command_under_the_id_is_an_error(url: str, other: Command
         assert await shop.store.head() == 1
 
 
+class Line(msgspec.Struct, tag="line"):
+    text: str
+
+
+class LongerLine(msgspec.Struct, tag="line"):
+    text: str
+    size: Decimal = Decimal(0)
+    marks: list[str] = []
+
+
+class Before:
+    """What was deployed first."""
+
+    class Print(Command):
+        bill: str
+        lines: list[Line]
+        by_name: dict[str, Line]
+
+
+class Longer:
+    """The same with more to say."""
+
+    class Print(Command):
+        copies: int = 1
+        bill: str
+        lines: list[LongerLine]
+        by_name: dict[str, LongerLine]
+        note: str | None = None
+        marks: list[str] = []
+
+
+class Renamed:
+    """The same under another name in the code."""
+
+    class Reprint(Command, name="Print"):
+        bill: str
+        lines: list[Line]
+        by_name: dict[str, Line]
+
+
+PRINT = Before.Print(bill="b", lines=[Line("x")], by_name={"y": Line("z")})
+LONGER = Longer.Print(bill="b", lines=[LongerLine("x", size=Decimal("0.0"))], by_name={"y": LongerLine("z")})
+
+
+def _printer(cls: Any) -> App:
+    app = App("printer")
+
+    @app.command()
+    def take(command: cls) -> Paid:
+        return Paid(bill="b")
+
+    return app
+
+
+@pytest.mark.parametrize("later", [LONGER, Renamed.Reprint(bill="b", lines=PRINT.lines, by_name=PRINT.by_name)])
+async def test_a_repeat_by_newer_code_gives_the_first_receipt(tmp_path: Path, later: Command) -> None:
+    """Fields that hold their defaults say nothing, at any depth, and ``name=`` keeps the name of a class."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with _printer(Before.Print).open(url) as shop:
+        first = await shop.execute(PRINT, command_id="c-1")
+    async with _printer(type(later)).open(url) as shop:
+        assert await shop.execute(later, command_id="c-1") == first
+
+
+async def test_the_log_has_the_name_that_a_class_keeps(url: str) -> None:
+    """In the metadata of its events."""
+    async with _printer(Renamed.Reprint).open(url) as shop:
+        await shop.execute(Renamed.Reprint(bill="b", lines=[], by_name={}))
+        assert [record.metadata.command async for record in shop.store.read()] == ["Print"]
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 129, 7])
+def test_a_name_that_the_log_cannot_have_is_refused(name: Any) -> None:
+    """When the class is made."""
+    with pytest.raises(DefinitionError):
+        CommandMeta("Pay", (Command,), {}, name=name)
+
+
+@pytest.mark.parametrize(
+    "said", [{"copies": 2}, {"marks": ["m"]}, {"note": ""}, {"lines": [LongerLine("x", marks=["m"])]}]
+)
+async def test_a_field_that_differs_from_its_default_makes_another_command(tmp_path: Path, said: Any) -> None:
+    """It says what the first one did not say."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with _printer(Before.Print).open(url) as shop:
+        await shop.execute(PRINT, command_id="c-1")
+    async with _printer(Longer.Print).open(url) as shop:
+        with pytest.raises(AppendIdReused) as caught:
+            await shop.execute(msgspec.structs.replace(LONGER, **said), command_id="c-1")
+        assert caught.value.position == 1
+
+
 async def test_an_id_that_recorded_facts_is_no_commands(url: str) -> None:
     """Commands and facts share one space of ids."""
     async with _bills().open(url) as shop:
@@ -293,3 +403,30 @@ async def test_an_id_that_cannot_name_an_append_is_refused(command_id: str) -> N
         with pytest.raises(InvalidInput) as caught:
             await shop.execute(Deposit(account="a", amount=5), command_id=command_id)
         assert caught.value.code == "invalid-append-id"
+
+
+class Flat(Command, name="Flat", rename={"size": "Größe", "at": "_at"}):
+    name: str
+    size: int
+    at: datetime
+    amount: Decimal | None
+    of: UUID
+    note: str = ""
+    rate: Decimal = Decimal(0)
+    count: int = 0
+
+
+class Deep(Flat, rename={"size": "Größe", "at": "_at"}, name="Flat"):
+    lines: list[Line] = []
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"note": "n"}, {"rate": Decimal("0.00")}, {"note": "n", "rate": Decimal(1), "count": 2}]
+)
+def test_a_flat_command_is_the_same_as_one_that_is_looked_into(said: dict[str, Any]) -> None:
+    """A field with a default that holds others, added later, makes no other command of it."""
+    given = {"name": "a", "size": 1, "at": datetime(2020, 1, 1, tzinfo=UTC), "amount": None, "of": UUID(int=1), **said}
+    flat, deep = (cls(**given) for cls in (Flat, Deep))
+    prints = {command_fingerprint(one, checked(one)) for one in (flat, deep)}
+    names = {command_fingerprint(one, checked(one)) for one in (flat, msgspec.structs.replace(flat, name="b"))}
+    assert (len(prints), len(names)) == (1, 2)

@@ -114,10 +114,27 @@ async def test_path_and_body_must_not_contradict_each_other() -> None:
     assert (place, detail) == ("#/account", "This contradicts the request: the path says 'a'. Give one of the two.")
 
 
+async def test_a_contradiction_is_told_as_the_path_has_it() -> None:
+    """In the client's spelling, and not in Python's."""
+    body = b'{"day": "2017-05-02", "kind": "b", "mark": "7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e", "share": 1}'
+    told = dict(await errors(DESCRIBE, body, PLACE))
+    assert told["#/day"] == "This contradicts the request: the path says '2017-05-01'. Give one of the two."
+
+
+async def test_half_a_character_is_told_as_that() -> None:
+    """It is JSON to its grammar, and text to nobody."""
+    with pytest.raises(RequestRefused, match="half a character") as refused:
+        await bind(PAY, b'{"amount": "1\\ud83d"}', {"account": "a"})
+    assert refused.value.code == "not-json"
+
+
 async def test_a_header_is_bound_where_a_field_asks_for_it() -> None:
-    """And only there; a body that says otherwise is refused."""
+    """And only there: what a proxy sets could be given by the client otherwise."""
     assert await bind(CLOSE, b"", {"account": "a"}, Accept_Language="de") == CloseAccount(account="a", language="de")
-    assert (await errors(CLOSE, b'{"language": "fr"}', {"account": "a"}, Accept_Language="de"))[0][0] == "#/language"
+    told = "This comes in the header accept-language, and in no body. Leave it out here."
+    for body in (b'{"language": "fr"}', b'{"language": "de"}'):
+        for headers in ({"Accept_Language": "de"}, {}):
+            assert await errors(CLOSE, body, {"account": "a"}, **headers) == [("#/language", told)]
 
 
 async def test_a_header_that_does_not_fit_is_told_by_its_name() -> None:
@@ -129,6 +146,7 @@ async def test_a_header_that_does_not_fit_is_told_by_its_name() -> None:
     binding = Binding(Numbered, parse_template("POST /numbers"))
     assert await errors(binding, b"", {}, X_Number="x") == [("x-number", "This is not a whole number. Correct it.")]
     assert await bind(binding, b"", {}, X_Number="12") == Numbered(number=12)
+    assert await errors(binding, b"", {}) == [("x-number", "This header is missing. Give it.")]
 
 
 async def test_a_bool_in_a_path_is_true_or_false() -> None:

@@ -23,6 +23,7 @@ from storied.services.commands import CommandService, command_service, discreet
 from storied.services.settings import Settings
 from storied.services.web.cookies import cookie_of
 from storied.store.port import EventStore
+from storied.testing.waiting import eventually
 from tests.services.asgi import Sent, Wire, ask, scope_of
 from tests.services.ledger import Account, AccountPage, OpenAccount, Opened, Paid, ledger
 from tests.services.ledger import open_account as open_account_handler
@@ -584,6 +585,22 @@ async def test_a_client_that_leaves_before_its_body_is_there_changes_nothing() -
         assert await service.opening.value.store.head() == 0
 
 
+async def test_if_unmodified_since_is_refused_before_anything_is_stored(url: str) -> None:
+    """Its client relies on it."""
+    async with command_service(ledger, url) as service:
+        answer = await open_account(service, If_Unmodified_Since="Sat, 29 Oct 1994 19:43:31 GMT")
+        assert (answer.status, answer.json["code"]) == (400, "bad-header")
+        assert await service.opening.value.store.head() == 0
+
+
+async def test_a_wait_beyond_the_limit_is_cut_to_it() -> None:
+    """As long as it may be, and not none at all."""
+    settings = Settings(wait_limit=0.01)
+    async with command_service(ledger, "memory://", settings=settings, views=False) as service:
+        answer = await open_account(service, Prefer="wait=9999999")
+        assert answer.headers["preference-applied"] == 'wait=0.01; views=""; late="AccountPage"'
+
+
 # --- making a service ------------------------------------------------------------------------------------
 
 
@@ -653,17 +670,68 @@ async def test_a_command_that_takes_too_long_may_be_repeated(tmp_path: Path) -> 
         assert (await open_account(service, Idempotency_Key=key)).json["count"] == 1
 
 
+async def test_a_command_that_is_ended_before_it_is_stored_may_be_repeated() -> None:
+    """As by a server whose drain is over: its client is told the key, and then the task ends."""
+
+    class Slow:
+        """What a handler is given, late."""
+
+    app, asked, first = App("slow"), asyncio.Event(), iter([True, False])
+
+    async def slow() -> Slow:
+        if next(first):
+            asked.set()
+            await asyncio.sleep(30)
+        return Slow()
+
+    app.provide(Slow, slow)
+
+    @app.command("POST /accounts")
+    def opens(command: OpenAccount, account: Account, slow: Slow) -> Opened:
+        return Opened(account=command.account, owner=command.owner)
+
+    async with command_service(app, "memory://") as service:
+        wire = Wire(b'{"account": "a", "owner": "anna"}')
+        scope = scope_of("POST", "/accounts", {"Content-Type": "application/json"})
+        asking = asyncio.create_task(service(scope, wire.receive, wire.send))
+        await asked.wait()
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+        assert (wire.sent.status, wire.sent.json["code"]) == (503, "deadline")
+        assert (await open_account(service, Idempotency_Key=wire.sent.headers["idempotency-key"])).status == 200
+
+
+async def test_a_command_that_is_stored_is_told_so_though_its_wait_is_ended() -> None:
+    """The task ends once its client has been told."""
+    async with command_service(ledger, "memory://", views=False) as service:
+        wire = Wire(b'{"account": "a", "owner": "anna"}')
+        wish = {"Content-Type": "application/json", "Prefer": "wait=20"}
+        asking = asyncio.create_task(service(scope_of("POST", "/accounts", wish), wire.receive, wire.send))
+        store = service.opening.value.store
+
+        async def is_stored() -> bool:
+            return await store.head() == 1
+
+        await eventually(is_stored)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+        assert (wire.sent.status, wire.sent.json["position"]) == (201, 1)
+        assert wire.sent.headers["preference-applied"] == 'wait=20; views=""; late="AccountPage"'
+
+
 async def test_what_is_refused_needs_no_key() -> None:
     """Nothing was stored, and that is known."""
     async with command_service(ledger, "memory://") as service:
         assert "idempotency_key" not in (await send(service, "POST /accounts/a/payments", {"amount": "1"})).json
         assert "idempotency_key" not in (await send(service, "POST /accounts", {})).json
-        assert "idempotency_key" in (await send(service, "POST /breaks", {"how": "badly"})).json
+        assert "idempotency_key" not in (await send(service, "POST /breaks", {"how": "badly"})).json
 
 
 @pytest.mark.parametrize("key", ["k", "a\\b", r'"a\"b"'])
 async def test_a_key_is_told_as_it_can_be_sent_again(key: str) -> None:
     """Bare, or in quotes where there is one in it."""
-    async with command_service(ledger, "memory://") as service:
-        answer = await send(service, "POST /breaks", {"how": "badly"}, Idempotency_Key=key)
+    async with ledger.open("memory://") as shop, command_service(ledger, Doubtful(shop, stores=True)) as service:
+        answer = await open_account(service, Idempotency_Key=key)
         assert answer.json["idempotency_key"] == answer.headers["idempotency-key"] == key

@@ -7,6 +7,8 @@ import pytest
 from storied import App, Command, Context, Event, Id, View, on
 from storied.services.commands import command_service
 from storied.services.openapi import openapi
+from tests.services.asgi import ask
+from tests.services.ledger import ledger
 from tests.services.test_commands import send
 
 
@@ -84,3 +86,12 @@ def test_the_description_says_so() -> None:
     responses = openapi(made())["paths"]["/claims"]["post"]["responses"]
     assert {"200", "201"} <= responses.keys()
     assert "Location" in responses["201"]["headers"]
+
+
+async def test_a_put_is_answered_alike_whether_it_created_something_or_not() -> None:
+    """The log does not know what stands at an address; who has to be the first says so, and is refused otherwise."""
+    async with command_service(ledger, "memory://") as service:
+        headers = {"Content-Type": "application/json", "If-Match": '"0"'}
+        first = await ask(service, "PUT", "/accounts/a", b'{"owner":"anna"}', headers)
+        assert (first.status, "location" in first.headers) == (200, False)
+        assert (await ask(service, "PUT", "/accounts/a", b'{"owner":"ben"}', headers)).status == 412

@@ -272,6 +272,7 @@ def test_a_query_is_described_by_its_signature() -> None:
     assert given["since"]["required"] is True
     assert given["most"]["schema"] == {
         "type": "integer",
+        "format": "int64",
         "minimum": 1,
         "maximum": 99,
         "examples": [7],
@@ -281,7 +282,8 @@ def test_a_query_is_described_by_its_signature() -> None:
     assert given["sizes"]["schema"]["type"] == "array"
     assert given["words"]["schema"] == {"type": "array", "items": {"type": "string"}}
     content = found["responses"]["200"]["content"]["application/json"]
-    assert content["schema"] == {"type": "object", "additionalProperties": {"type": "integer"}}
+    whole = {"type": "integer", "format": "int64"}
+    assert content["schema"] == {"type": "object", "additionalProperties": whole}
 
 
 def test_every_problem_is_described_somewhere() -> None:
@@ -560,8 +562,8 @@ async def test_an_app_may_have_these_paths_for_itself() -> None:
 
 
 def test_the_package_has_what_most_want() -> None:
-    """The two services and their description are one import away."""
-    assert services.__all__ == ["command_service", "openapi", "query_service"]
+    """The two services, both as one, and their description are one import away."""
+    assert services.__all__ == ["command_service", "joined_service", "openapi", "query_service"]
     assert (services.command_service, services.openapi, services.query_service) == (
         command_service,
         openapi,

@@ -51,6 +51,15 @@ def test_if_none_match_is_refused() -> None:
         expected_position(headers("if-none-match", "*"))
 
 
+def test_if_unmodified_since_is_refused() -> None:
+    """A protection that is not there must not be passed over; beside If-Match it means nothing (RFC 9110, 13.1.4)."""
+    date = (b"if-unmodified-since", b"Sat, 29 Oct 1994 19:43:31 GMT")
+    with pytest.raises(RequestRefused, match="Send If-Match") as refused:
+        expected_position(Headers([date]))
+    assert refused.value.data["errors"][0]["header"] == "If-Unmodified-Since"
+    assert expected_position(Headers([date, (b"if-match", b'"17"')])) == 17
+
+
 KEYS = {
     "k-1": "k-1",
     '"k-1"': "k-1",
@@ -136,6 +145,8 @@ def test_keys_in_order_give_ids_in_order() -> None:
         ([], None),
         (["wait=5"], Wish(5.0)),
         (["wait=0.25"], Wish(0.25)),
+        (["wait=9999999"], Wish(9999999.0)),
+        (["wait=0.1234567"], Wish(0.1234567)),
         (['wait="5"'], Wish(5.0)),
         (['wait=5; views="OrderPage CustomerOverview"'], Wish(5.0, ("OrderPage", "CustomerOverview"))),
         (['wait=5; views="OrderPage, CustomerOverview"'], Wish(5.0, ("OrderPage", "CustomerOverview"))),

@@ -469,7 +469,12 @@ async def searched() -> AsyncIterator[QueryService]:
         ("least=NaN", "bad-parameter", "least", "'NaN' is not a number"),
         ("version=99", "bad-parameter", "version", "it lies beyond the head of the log, which is 5"),
         ("version=-1", "bad-parameter", "version", "it is a whole number from 0"),
-        ("since=2018-01-01T00:00:00", "bad-parameter", "since", "it is a time with a zone"),
+        (
+            "since=2018-01-01T00:00:00",
+            "bad-parameter",
+            "since",
+            "'2018-01-01T00:00:00' is not a time such as 2018-01-01T00:00:00Z",
+        ),
         ("since=2999-01-01T00:00:00Z", "bad-parameter", "since", "it has not come yet"),
     ],
 )

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -47,6 +48,12 @@ async def weighed(
 async def least_of(views: Reader, least: Decimal) -> Decimal:
     """What it was asked with."""
     return least
+
+
+@oracle.query("GET /moments")
+async def moment(views: Reader, when: datetime) -> datetime:
+    """What it was asked with."""
+    return when
 
 
 @oracle.query("GET /answers/{name}")
@@ -148,3 +155,21 @@ class Nobodys:
 
     async def verify(self, headers: CredentialHeaders) -> Principal | None:
         return Principal("anna")
+
+
+async def test_every_mistake_in_the_parameters_of_a_query_is_told() -> None:
+    """Each with its parameter; what there is instead, too."""
+    answer = await asked("/scales/x?beside=y&other=1&beside2=2")
+    assert (answer.status, answer.json["code"]) == (400, "bad-parameter")
+    found = [one["parameter"] for one in answer.json["errors"]]
+    assert sorted(found) == ["beside", "beside2", "other", "weight"]
+    assert answer.json["allowed"] == ["beside", "others", "at"]
+    assert answer.json["detail"] == "4 parameters are wrong; errors says which, and why."
+
+
+async def test_a_parameter_that_is_wrong_is_not_missing_as_well() -> None:
+    """One mistake is told as one."""
+    answer = await asked("/amounts?least=x")
+    assert [one["parameter"] for one in answer.json["errors"]] == ["least"]
+    missing = await asked("/amounts")
+    assert missing.json["detail"] == "The parameter 'least' is missing. Give it."

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple, TypedDict
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from storied.services import openapi
 from storied.services.commanding.binding import Binding
 from storied.services.web.routing import parse_template
 from storied.services.web.spelling import DECIMAL
+from storied.services.web.wording import UUID_IN_CAPITALS
 from tests.services.asgi import request_of
 from tests.services.test_questions import asked
 
@@ -306,3 +308,114 @@ async def test_reading_at_once_is_as_strict(body: dict[str, Any], escaped: bool)
     else:
         assert at_once == await PAY.bind(request)
         assert at_once is not None
+
+
+GOOD_TIMES = ["2020-01-01T00:00:00Z", "2020-01-01t00:00:00.123456789z", "2020-01-01T00:00:00-01:30"]
+BAD_TIMES = {
+    "2020-01-01T00:00:00": "This time has no offset. Put Z behind it, or one such as +01:00.",
+    "2020-01-01 00:00:00Z": "This is not a time. Give one such as 2018-01-01T00:00:00Z.",
+    "2020-01-01T00:00:00+0100": "This is not a time. Give one such as 2018-01-01T00:00:00Z.",
+    "2020-01-01": "This is not a time. Give one such as 2018-01-01T00:00:00Z.",
+}
+GOOD_UUIDS = ["7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e", "7F0E4B0E-9A3F-4A8E-8D5C-0F6A4B1C2D3E"]
+BAD_UUIDS = dict.fromkeys(
+    ("7f0e4b0e9a3f4a8e8d5c0f6a4b1c2d3e", "7f0e4b0e-9a3f"),
+    "This is not a UUID. Give one such as 7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e.",
+)
+
+
+class Step(msgspec.Struct):
+    at: datetime
+    of: UUID | None = None
+
+
+class Plan(Command):
+    at: datetime
+    of: UUID | None = None
+
+
+class Steps(Command):
+    steps: list[Step]
+
+
+class Here(Command):
+    at: Annotated[datetime, msgspec.Meta(tz=False)]
+    of: UUID
+
+
+PLAN, STEPS = Binding(Plan, parse_template("POST /plans")), Binding(Steps, parse_template("POST /steps"))
+MARK = Binding(Plan, parse_template("POST /plans/{at}/{of}"))
+HERE, THERE = Binding(Here, parse_template("POST /heres")), Binding(Here, parse_template("POST /heres/{at}/{of}"))
+
+
+@pytest.mark.parametrize(("name", "good", "bad"), [("at", GOOD_TIMES, BAD_TIMES), ("of", GOOD_UUIDS, BAD_UUIDS)])
+async def test_times_and_ids_are_spelled_as_described(name: str, good: list[str], bad: dict[str, str]) -> None:
+    """As RFC 3339 and RFC 9562 have them: in a body, however deep, and in a path, where a UUID is in small letters."""
+    whole = {"at": GOOD_TIMES[0], "of": GOOD_UUIDS[0]}
+    for text, told in {**dict.fromkeys(good, ""), **bad}.items():
+        given = whole | {name: text}
+        assert await faults(PLAN, json.dumps(given)) == ([(f"#/{name}", told)] if told else []), text
+        found = await faults(STEPS, json.dumps({"steps": [whole, given]}))
+        assert found == ([(f"#/steps/1/{name}", told)] if told else []), text
+        if name == "of" and text != text.lower():
+            told = UUID_IN_CAPITALS  # one thing has one address
+        assert await faults(MARK, "", **given) == ([(name, told)] if told else []), text
+
+
+async def test_a_time_without_an_offset_is_for_who_asks_for_one() -> None:
+    """As ``msgspec.Meta(tz=False)`` does: in a body and in a path."""
+    for text, told in (
+        ("2020-01-01T09:30:00", ""),
+        ("2020-01-01T09:30:00Z", "This time has an offset, and must have none. Leave it out."),
+        ("2020-01-01 09:30:00", "This is not a time. Give one such as 2018-01-01T00:00:00Z."),
+    ):
+        given = {"at": text, "of": GOOD_UUIDS[0]}
+        assert await faults(HERE, json.dumps(given)) == ([("#/at", told)] if told else []), text
+        assert await faults(THERE, "", **given) == ([("at", told)] if told else []), text
+
+
+@pytest.mark.parametrize("text", [text for text in BAD_TIMES if text != "2020-01-01"])
+async def test_a_time_in_a_query_is_spelled_as_described(text: str) -> None:
+    """A day alone is its beginning."""
+    for target in ("/moments?when=", "/amounts?least=1&at="):
+        refused = await asked(target + quote(text))
+        assert (refused.status, refused.json["code"]) == (400, "bad-parameter"), target
+    assert (await asked("/moments?when=2020-01-01")).json == "2020-01-01T00:00:00Z"
+
+
+class Sizes(Command):
+    size: int = 0
+    sizes: list[int] = []
+    share: float = 0.0
+    price: Decimal = Decimal(0)
+    word: str = ""
+
+
+SIZES = Binding(Sizes, parse_template("POST /sizes"))
+
+
+async def sizes(body: str) -> Command:
+    """The command that the body is."""
+    return await SIZES.bind(request_of("POST", "/", body.encode(), headers={"Content-Type": "application/json"}))
+
+
+async def test_a_whole_number_may_be_written_with_a_point_or_an_exponent() -> None:
+    """In JSON Schema 1.0 is an integer."""
+    assert await sizes('{"size": 1.0, "sizes": [2.00, 3e2]}') == Sizes(size=1, sizes=[2, 300])
+    assert await faults(SIZES, '{"sizes": [1.0, 1.5, 2]}') == [
+        ("#/sizes/1", "This is a number with a fraction or an exponent. Give a whole number.")
+    ]
+    assert [place for place, _ in await faults(SIZES, '{"word": 1.0}')] == ["#/word"]
+
+
+async def test_a_number_past_64_bits_is_for_amounts_and_fractions() -> None:
+    """JavaScript writes 1e19 in whole digits."""
+    large = "10000000000000000000"
+    assert await sizes(f'{{"share": {large}, "price": {large}}}') == Sizes(share=1e19, price=Decimal(10) ** 19)
+    told = "This number is too large. Give one that fits 64 bits."
+    assert await faults(SIZES, f'{{"size": {large}}}') == [("#/size", told)]
+    assert await faults(SIZES, '{"size": 1e19}') == [("#/size", told)]
+    assert await faults(SIZES, f'{{"sizes": [{large}]}}') == [("#/sizes", told)]
+    assert await faults(SIZES, f'{{"size": {2**63 - 1}, "word": "{large}"}}') == []
+    counted = Binding(Sizes, parse_template("POST /sizes/{size}"))
+    assert await faults(counted, "", size=large) == [("size", told)]

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -19,13 +18,13 @@ import msgspec
 from storied.commands.keeping import Keeper, thawed
 from storied.commands.loading import Basis, Loader, boundary_items, entity_item
 from storied.commands.providing import Providers
+from storied.commands.repeating import checked, command_fingerprint
 from storied.commands.turns import Turns
-from storied.domain.commands import Command, CommandHandler, Context, Loaded
+from storied.domain.commands import Command, CommandHandler, Context, Loaded, command_name
 from storied.domain.events import Event
 from storied.domain.ids import new_id
 from storied.domain.times import Clock
-from storied.errors import Between, Conflict, InvalidCommand, InvalidEvent, InvalidQuery, Outdated, StoreError
-from storied.store.checks import check_amounts, check_json
+from storied.errors import Between, Conflict, InvalidCommand, InvalidQuery, Outdated, StoreError
 from storied.store.codec import encode, metadata_text
 from storied.store.folding import fold_of
 from storied.store.port import EventStore
@@ -38,17 +37,18 @@ ATTEMPTS = 24
 MOST_BETWEEN = 20
 """Events that are told when a caller's position is outdated."""
 
-_encoder = msgspec.json.Encoder(order="deterministic")
-
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, and in what connection. `command_id` makes a repeat answer with the first receipt.
 
-    `seen` is the position up to which the caller knows what the command rests on. `fresh` says that the command id was
-    made up for this request, so that nothing can stand under it yet.
+    A repeat is told by the `fingerprint`, or else by what the command says. `seen` is the position up to which the
+    caller knows what the command rests on. `fresh` says that the command id was made up for this request, so that
+    nothing can stand under it yet. `appending` is called when something is about to be handed to the store: whatever is
+    raised before has stored nothing.
     """
 
     command_id: str | None = None
+    fingerprint: bytes | None = None
     actor: str | None = None
     correlation: str | None = None
     causation: str | None = None
@@ -56,6 +56,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     seen: int | None = None
     fresh: bool = False
+    appending: Callable[[], None] | None = None
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -75,6 +76,7 @@ class _Asked(msgspec.Struct):
     context: Context
     metadata: str
     seen: int | None
+    appending: Callable[[], None] | None
     provided: Mapping[Any, Any] = {}
 
 
@@ -160,6 +162,8 @@ class Executor:
         self, asked: _Asked, boundary: Sequence[Loaded], basis: Basis, events: Sequence[Event], new: Sequence[NewEvent]
     ) -> Done:
         """Stores what was decided. Raises `Conflict`, and what the store raises."""
+        if asked.appending is not None:
+            asked.appending()
         try:
             receipt = await self._store.append(
                 new,
@@ -254,7 +258,8 @@ class Executor:
 
     def _asked(self, command: Command, request: Request) -> _Asked:
         handler = self._handler(command)
-        fingerprint = command_fingerprint(command)
+        data = checked(command)
+        fingerprint = request.fingerprint or command_fingerprint(command, data)
         context = Context(
             now=self._clock(),
             command_id=request.command_id or new_id(),
@@ -262,9 +267,9 @@ class Executor:
             correlation=request.correlation,
             headers=request.headers,
         )
-        metadata = metadata_text(_metadata(type(command).__name__, request, context))
+        metadata = metadata_text(_metadata(command_name(type(command)), request, context))
         given = None if request.fresh else request.command_id
-        return _Asked(command, handler, given, fingerprint, context, metadata, request.seen)
+        return _Asked(command, handler, given, fingerprint, context, metadata, request.seen, request.appending)
 
     async def _first_receipt(self, asked: _Asked) -> Receipt | None:
         """What the command changed when it came before under this id. Raises `AppendIdReused`."""
@@ -277,27 +282,6 @@ class Executor:
                 f"no handler takes {type(command).__name__}. Register one with @app.command(…).", code="unknown-command"
             )
         return handler
-
-
-def command_fingerprint(command: Command) -> bytes:
-    """What tells a repeat of the command from another one under the same id: its name and its content.
-
-    Raises `InvalidCommand` when a field's value is not of its declared type, or is nothing JSON can hold.
-    """
-    name = type(command).__name__
-    try:
-        data = _encoder.encode(command)
-        check_json(data.decode(), name, data)
-        if msgspec.json.decode(data, type=type(command)) != command:
-            raise InvalidCommand(f"{name} holds a value that JSON cannot. Use no NaN or infinity.", code="lossy")
-        check_amounts(command, name, data)
-    except InvalidEvent as error:
-        raise InvalidCommand(error.message, code=error.code) from None
-    except RecursionError:
-        raise InvalidCommand(f"{name} is nested too deeply. Flatten it.", code="too-deep") from None
-    except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError) as error:
-        raise InvalidCommand(f"{name} is not well-formed: {error}. Give each field a value of its type.") from None
-    return sha256(name.encode() + b"\n" + data).digest()
 
 
 def _conditions(asked: _Asked, boundary: Sequence[Loaded], basis: Basis) -> tuple[AppendCondition, ...]:

@@ -23,19 +23,44 @@ from storied.domain.ids import derived_id
 from storied.domain.showing import shown
 from storied.errors import DefinitionError
 
+MAX_NAME_CHARACTERS = 128
+_names: dict[type, str] = {}
+
 
 class CommandMeta(msgspec.StructMeta):
-    """Makes the fields keyword-only and passes the rest to msgspec."""
+    """Takes ``name=`` from the class line, makes the fields keyword-only, and passes the rest to msgspec."""
 
     def __new__(  # noqa: D102 - the class's docstring says it
-        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any
+        mcls,
+        cls_name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        name: str | None = None,
+        **config: Any,
     ) -> CommandMeta:
-        return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **config})
+        cls = super().__new__(mcls, cls_name, bases, namespace, **{"kw_only": True, **config})
+        if name is not None:
+            if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+                raise DefinitionError(
+                    f"{cls_name} cannot be called {shown(name)} in the log. Give it a printable name of at most "
+                    f"{MAX_NAME_CHARACTERS} characters."
+                )
+            _names[cls] = name
+        return cls
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Command(msgspec.Struct, metaclass=CommandMeta, frozen=True, forbid_unknown_fields=True):
-    """A request that may be refused: subclass it in the imperative and annotate its fields."""
+    """A request that may be refused: subclass it in the imperative and annotate its fields.
+
+    The log calls it by the class's name or, where the class has been renamed, by the one that ``name=`` keeps.
+    """
+
+
+def command_name(cls: type[Command]) -> str:
+    """What the log calls commands of this class."""
+    return _names.get(cls) or cls.__name__
 
 
 _NO_HEADERS: Mapping[str, str] = types.MappingProxyType({})

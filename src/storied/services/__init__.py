@@ -1,7 +1,8 @@
-"""The command service and the query service: two ASGI applications, generated from the definitions of an `App`."""
+"""The command service and the query service, apart or as one: ASGI applications, generated from an `App`."""
 
 from storied.services.commands import command_service
 from storied.services.openapi import openapi
 from storied.services.queries import query_service
+from storied.services.sides import joined_service
 
-__all__ = ["command_service", "openapi", "query_service"]
+__all__ = ["command_service", "joined_service", "openapi", "query_service"]

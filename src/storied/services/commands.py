@@ -6,6 +6,7 @@ The answer is made from what is stored alone, so that a repeat under the same ke
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from storied.errors import (
     Conflict,
     DefinitionError,
     InvalidCommand,
+    InvalidEvent,
     InvalidQuery,
     Outdated,
     RequestRefused,
@@ -57,6 +59,8 @@ _POSITION = POSITION_HEADER.lower().encode()
 _JSON = (b"content-type", b"application/json")
 _NO_STORE = (b"cache-control", b"no-store")
 _encoder = msgspec.json.Encoder()
+_TOO_MUCH = frozenset({"too-large", "too-many-tags"})
+"""What may be wrong with an event that a sound handler made of what its client sent."""
 log = logging.getLogger("storied.services")
 
 
@@ -66,6 +70,11 @@ class CommandService(Service[OpenApp]):
     def __init__(self, router: Router, same: SameStore, settings: Settings, gate: Gate) -> None:
         super().__init__(router, Opening(same.open), settings, gate)
         self.gate, self._same = gate, same
+        self._doubt = Doubt()
+
+    def forget(self) -> None:
+        """Another opening may have another log, as each of ``memory://`` has."""
+        self._same.forget()
         self._doubt = Doubt()
 
     async def readied(self) -> Readiness:
@@ -136,18 +145,24 @@ class CommandEndpoint:
     def __init__(self, service: CommandService, app: App, binding: Binding) -> None:
         self.service, self.app, self.binding = service, app, binding
         self._member = key_of_member(app, binding.template)
+        self._shape = binding.template.shape
 
     async def __call__(self, request: Request) -> Response:
         """The answer to one request. Raises what the table of problems has."""
         seen, key, wanted = None, None, None
         if not SAID.isdisjoint(request.headers.table):
             seen, key, wanted = said_by(request.headers)
-        command = await self.binding.bind(request)
-        self.app.access.check_command(request.principal, command)
         opening = self.service.opening
+        try:
+            command = await self.binding.bind(request)
+        except RequestRefused as refused:
+            if key is None or refused.code != "invalid-fields":
+                raise
+            return await self._repeated(await opening.get(), request, key, refused)
+        self.app.access.check_command(request.principal, command)
         shop = opening.value if opening.is_open else await opening.get()
         given = key or new_id()
-        asked = self._asked(request, given, seen, fresh=key is None)
+        asked = self._asked(request, given, await self.binding.fingerprint(request), seen, fresh=key is None)
         request.repeat_key = spelled(given)
         try:
             receipt, events = await self._performed(shop, command, asked)
@@ -155,24 +170,50 @@ class CommandEndpoint:
             if self.app.access.configured:
                 raise discreet(conflict, asked.actor) from None
             raise
+        except (UnknownOutcome, asyncio.CancelledError):
+            raise
+        except BaseException:
+            if not request.appends:  # nothing is stored, and a repeat would end as this did
+                request.repeat_key = None
+            raise
         self.service.gate.meters.stored(receipt.count)
-        headers = self._headers(shop, request, receipt)
-        member = None if self._member is None else created(self._member, command, events)
-        if member is not None:
-            headers.append(self._location(request, member))
+        answer = self._answer(shop, request, Changed(receipt.position, receipt.count, events), command)
         if wanted is not None:
             self.service.release()
             written, limit = self._written(command, receipt), self.service.settings.wait_limit
             types = {event.type for event in events} if written.rests_on is None else types_of(written.rests_on)
             applied = await wait_for_views(shop, self.app.views, written, types, wanted, limit)
             if applied is not None:
-                headers.append((b"preference-applied", applied.encode()))
-        body = _encoder.encode(Changed(receipt.position, receipt.count, events))
-        return Response(200 if member is None else 201, body, headers)
+                answer.headers.append((b"preference-applied", applied.encode()))
+        return answer
+
+    async def _repeated(self, shop: OpenApp, request: Request, key: str, refused: RequestRefused) -> Response:
+        """The first answer to a request that earlier code took, and this one refuses. Raises *refused* of any other.
+
+        Whoever repeats a request asks what came of it, and must not hear that nothing was done.
+        """
+        receipt = await shop.store.receipt(self._command_id(request, key), await self.binding.fingerprint(request))
+        if receipt is None:
+            raise refused
+        receipt, events = await _told(shop, Done(receipt))
+        return self._answer(shop, request, Changed(receipt.position, receipt.count, events))
+
+    def _answer(self, shop: OpenApp, request: Request, changed: Changed, command: Command | None = None) -> Response:
+        """What the sender of the command is told, as far as it is made of what is stored."""
+        headers = self._headers(shop, request, changed.position)
+        member = None if self._member is None else created(self._member, command, changed.events)
+        if member is not None:
+            headers.append(self._location(request, member))
+        return Response(200 if member is None else 201, _encoder.encode(changed), headers)
 
     async def _performed(self, shop: OpenApp, command: Command, asked: Asked) -> tuple[Receipt, list[Told]]:
         try:
             done = await shop.perform(command, asked)
+        except InvalidEvent as error:
+            if error.code in _TOO_MUCH:
+                raise
+            handler = self.app.handlers[type(command)].name
+            raise DefinitionError(f"handler {handler} decided on what cannot be stored: {error}") from error
         except InvalidCommand as error:
             if error.code != "nothing-to-compare":
                 raise
@@ -189,7 +230,11 @@ class CommandEndpoint:
             raise
         return await _told(shop, done)
 
-    def _asked(self, request: Request, key: str, seen: int | None, *, fresh: bool) -> Asked:
+    def _command_id(self, request: Request, key: str) -> str:
+        actor = "" if request.principal is None else request.principal.id
+        return command_id_of(actor, self._shape, key)
+
+    def _asked(self, request: Request, key: str, fingerprint: bytes, seen: int | None, *, fresh: bool) -> Asked:
         actor = None if request.principal is None else request.principal.id
         headers = {} if request.traceparent is None else {"traceparent": request.traceparent}
         for name in self.service.settings.kept_headers:
@@ -197,12 +242,14 @@ class CommandEndpoint:
             if text is not None:
                 headers[name] = text
         return Asked(
-            command_id=command_id_of(actor or "", self.binding.template.text, key),
+            command_id=self._command_id(request, key),
+            fingerprint=fingerprint,
             actor=actor,
             correlation=request.request_id or None,
             headers=headers,
             seen=seen,
             fresh=fresh,
+            appending=request.begin_append,
         )
 
     def _written(self, command: Command, receipt: Receipt) -> Written:
@@ -214,11 +261,11 @@ class CommandEndpoint:
         keys = frozenset(loaded.entity_id for loaded in boundary if loaded.entity_id is not None)
         return Written(receipt.position, receipt.position, keys, Query(items) if items else None)
 
-    def _headers(self, shop: OpenApp, request: Request, receipt: Receipt) -> list[Header]:
-        position = b"%d" % receipt.position
+    def _headers(self, shop: OpenApp, request: Request, at: int) -> list[Header]:
+        position = b"%d" % at
         headers: list[Header] = [_JSON, _NO_STORE, (_POSITION, position), (b"etag", b'"%b"' % position)]
         if self.service.settings.position_cookie:
-            headers.append((b"set-cookie", kept_cookie(request, shop.store.identity, receipt.position)))
+            headers.append((b"set-cookie", kept_cookie(request, shop.store.identity, at)))
         return headers
 
     def _location(self, request: Request, member: str) -> Header:

@@ -127,6 +127,14 @@ class Opening(Generic[S]):
             self._stop.set()
             self._ready = self._begin()
 
+    def reset(self) -> bool:
+        """Makes what was closed one that can be opened; whether it was. What is not closed yet stays as it is."""
+        if not self._closed or (self._owner is not None and not self._owner.done()):
+            return False
+        self._closed, self._renews = False, False
+        self._owner, self._ready = None, None
+        return True
+
     @property
     def value(self) -> S:
         """What was opened before. Raises `StoreClosed` when nothing is open."""
@@ -135,7 +143,7 @@ class Opening(Generic[S]):
         return self._ready.result()
 
     async def aclose(self) -> None:
-        """Closes it for good. Idempotent."""
+        """Closes it, until it is `reset`. Idempotent."""
         self._closed, self.is_open = True, False
         self._stop.set()
         if self._owner is not None:
@@ -173,7 +181,8 @@ class Opening(Generic[S]):
 class Service(Generic[S]):
     """An ASGI application over *opening*. Open it with ``async with``, by the server's lifespan, or by a first request.
 
-    Mounted below a framework, which passes no lifespan, it opens with the first request; close it with `aclose`.
+    Mounted below a framework, which passes no lifespan, it opens with the first request; close it with `aclose`. What
+    is closed stays so for requests; another lifespan, or ``async with``, opens it anew.
     """
 
     def __init__(
@@ -181,9 +190,7 @@ class Service(Generic[S]):
     ) -> None:
         self.router, self.opening, self.settings = router, opening, settings
         self.pipeline = pipeline or Pipeline()
-        self._deadlines = Deadlines(settings.deadline)
-        self._body_deadlines = Deadlines(settings.body_seconds)
-        self._ending = asyncio.Event()
+        self._prepare()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one ASGI connection."""
@@ -197,13 +204,28 @@ class Service(Generic[S]):
                 await send({"type": "websocket.close", "code": 1003})
 
     async def __aenter__(self) -> Self:
-        await self.opening.get()
+        await self._open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def _open(self) -> None:
+        """Opens it; anew, as if it had never been open, where it was closed. Another event loop may run by then."""
+        if self.opening.reset():
+            self._prepare()
+            self.forget()
+        await self.opening.get()
+
+    def _prepare(self) -> None:
+        self._deadlines = Deadlines(self.settings.deadline)
+        self._body_deadlines = Deadlines(self.settings.body_seconds)
+        self._ending = asyncio.Event()
+
+    def forget(self) -> None:
+        """Forgets what was known of what is closed, before it is opened anew."""
 
     def drain(self) -> None:
         """Ends the streams that are open, so that a server which waits for its connections can stop."""
@@ -224,7 +246,7 @@ class Service(Generic[S]):
             self._deadlines.end(task)
 
     async def aclose(self) -> None:
-        """Closes what was opened. Idempotent."""
+        """Closes what was opened, for all requests until it is opened again. Idempotent."""
         self.drain()
         await self.opening.aclose()
 
@@ -234,7 +256,8 @@ class Service(Generic[S]):
         self.pipeline.start(request)
         status = 500
         error: BaseException | None = None
-        ended: asyncio.CancelledError | None = None
+        task = request.task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
         try:
             try:
                 answer = await self._answer(request)
@@ -244,8 +267,8 @@ class Service(Generic[S]):
                 raise
             except BaseException as raised:  # whatever it is, the client is told, and it is told no more than is good
                 error = raised
-                if isinstance(raised, asyncio.CancelledError) and _is_cancelled():
-                    error, ended = RequestRefused("deadline", _STOPPED), raised
+                if isinstance(raised, asyncio.CancelledError) and task is not None and task.cancelling() > cancelled:
+                    error = RequestRefused("deadline", _STOPPED)
                 answer = problem_response(error, request)
             status = answer.status
             if request.request_id:
@@ -264,8 +287,8 @@ class Service(Generic[S]):
             raise
         finally:
             self.pipeline.finish(request, status, perf_counter() - began, error)
-        if ended is not None:
-            raise ended
+        if task is not None and task.cancelling() > cancelled:  # as by a server that stops: now its client is told
+            raise asyncio.CancelledError
 
     async def _send_stream(self, stream: Stream, request: Request, send: Send) -> None:
         try:
@@ -279,7 +302,7 @@ class Service(Generic[S]):
             return self._options(request)
         route, request.path_params = self.router.match(request.method, request.segments)
         request.route = route.template.path
-        task = request.task = self._deadlines.begin()
+        task = request.task = self._deadlines.begin(request.task)
         try:
             await self.pipeline.admit(request, route)
             if not self.opening.is_open and not route.open:
@@ -308,18 +331,12 @@ class Service(Generic[S]):
         while True:
             match (await receive())["type"]:
                 case "lifespan.startup":
-                    answer = await _outcome("lifespan.startup", self.opening.get())
+                    answer = await _outcome("lifespan.startup", self._open())
                     await send(answer)
                 case "lifespan.shutdown":
                     answer = await _outcome("lifespan.shutdown", self.aclose())
                     await send(answer)
                     return
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody ends the task that runs now, as a server does which was told to stop."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def _outcome(event: str, doing: Any) -> dict[str, Any]:

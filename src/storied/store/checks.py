@@ -116,8 +116,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> None:
         raise ValueError("a key stands twice in one object")
 
 
-def check_json(data: str, name: str, raw: bytes | None = None) -> None:
-    """Passes JSON text that every engine and reader can hold.
+def check_json(data: str, name: str, raw: bytes | None = None, *, digits: int = 0) -> None:
+    """Passes JSON text that every engine and reader can hold; with *digits*, also whole numbers of up to so many.
 
     Raises `InvalidEvent`: ``not-json`` (a lone surrogate), ``too-large`` (over 1 MiB), ``too-deep`` (over 64 levels),
     ``number-too-large`` (a whole number past 64 bits), ``nul`` (a NUL character, which SQL databases refuse in text).
@@ -141,9 +141,14 @@ def check_json(data: str, name: str, raw: bytes | None = None) -> None:
         )
     shape = raw.translate(_SHAPE)
     if _LONG_NUMBER in shape:
-        _check_numbers(data, name)
+        _check_numbers(data, name, digits)
     if shape.count(b"[") > MAX_NESTING and _depth(data) > MAX_NESTING:
         raise too_deep(name)
+
+
+def has_long_number(raw: bytes) -> bool:
+    """Whether a number in the JSON may be past 64 bits; a text in it may look like one."""
+    return _LONG_NUMBER in raw.translate(_SHAPE)
 
 
 def check_amounts(value: object, name: str, raw: bytes) -> None:
@@ -188,9 +193,9 @@ def _decimals(value: object) -> Iterator[Decimal]:
             yield from _decimals(one)
 
 
-def _check_numbers(data: str, name: str) -> None:
+def _check_numbers(data: str, name: str, digits: int) -> None:
     for number in re.findall(r"(?<![\d.eE+-])-?\d{19,}(?![\d.eE])", _STRINGS.sub('""', data)):
-        if not -(2**63) <= int(number[:40]) < 2**63:
+        if len(number) > digits and not -(2**63) <= int(number[:40]) < 2**63:
             raise InvalidEvent(
                 f"{name} holds the number {number[:40]}, which does not fit 64 bits. Write it as text or as a Decimal.",
                 code="number-too-large",

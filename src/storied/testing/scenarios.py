@@ -18,9 +18,9 @@ from typing import Any, Self
 import msgspec
 
 from storied.app import App
-from storied.commands.execute import command_fingerprint
 from storied.commands.loading import entity_item
 from storied.commands.recording import Fact
+from storied.commands.repeating import checked
 from storied.domain.commands import Command, CommandHandler, Context, Loaded, handlers_of
 from storied.domain.entities import Entity
 from storied.domain.events import Event
@@ -56,7 +56,7 @@ class Scenario(msgspec.Struct, frozen=True):
 
     def when(self, command: Command) -> Outcome:
         """What the command's handler makes of it. Raises what the handler raises, except `Rejected`."""
-        command_fingerprint(command)
+        checked(command)
         handler = self._handler(type(command))
         first, second = self._decide(handler, command), self._decide(handler, command)
         if first != second:

@@ -22,13 +22,17 @@ async def wait_for_views(
     """What of the wish came true, as ``Preference-Applied`` tells it: never an error, since the command is stored.
 
     Waits for the views that are named, or else for each that reads events of one of the *types*. A name that no view
-    has is passed over, and when there is no other, so is the wish: None.
+    has is passed over, and when there is no other, so is the wish: None. A task that is cancelled while it waits goes
+    on, and stays cancelled: whoever runs it ends it, once the answer is sent.
     """
     seconds = min(wanted.seconds, limit)
     names = [name for name in wanted.views if name in views] if wanted.views is not None else concerned(views, types)
     if wanted.views is not None and not names:
         return None
-    outcomes = await asyncio.gather(*(_outcome(shop, views[name], written, seconds) for name in names))
+    try:
+        outcomes = await asyncio.gather(*(_outcome(shop, views[name], written, seconds) for name in names))
+    except asyncio.CancelledError:  # the server goes: who waits is told what is stored, and the task ends behind that
+        outcomes = ["late"] * len(names)
     by_outcome: dict[str, list[str]] = {"views": []}
     for name, outcome in zip(names, outcomes, strict=True):
         by_outcome.setdefault(outcome, []).append(name)

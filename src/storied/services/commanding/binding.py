@@ -32,13 +32,20 @@ from storied.services.commanding.faults import (
 )
 from storied.services.commanding.flat import Flat, path_type
 from storied.services.commanding.naming import Names, entities_of, names_of_field
+from storied.services.commanding.repeating import request_fingerprint, with_plain_numbers
 from storied.services.commanding.strictness import misspelled, spelled_in
 from storied.services.settings import SECRET_HEADERS
 from storied.services.web.http import Request
 from storied.services.web.routing import Template
 from storied.services.web.spelling import value_of
-from storied.store.checks import check_json
+from storied.services.web.wording import NOT_64_BITS
+from storied.store.checks import check_json, has_long_number
 
+MOST_DIGITS = 999
+"""The digits of a whole number in a body; larger than any that a type of it takes."""
+_HALF = (
+    "The body has an escape of half a character (a lone surrogate, such as \\ud800). Leave it out, or send both halves."
+)
 _MISSING = object()
 
 
@@ -97,6 +104,7 @@ class Binding:
                     f"{command.__name__}.{field.name} asks for the header {field.header}, which holds a secret. Take "
                     "who asks from the context's actor."
                 )
+        self._headers = tuple(field.header for field in self._fields if field.header is not None)
         self._flat = self._reading_at_once()
 
     def _reading_at_once(self) -> Flat | None:
@@ -140,9 +148,17 @@ class Binding:
         except (TypeError, ValueError, ArithmeticError) as error:  # what a __post_init__ checks
             _refuse([fault_of(error, ())])
 
+    async def fingerprint(self, request: Request) -> bytes:
+        """What tells a repeat of the request, the body of which is JSON, from another one under its key."""
+        headers = {name: text for name in self._headers if (text := request.headers.get(name)) is not None}
+        return request_fingerprint(tuple(request.path_params.values()), await request.body(), headers)
+
     def _value(self, field: _Field, raw: msgspec.Raw | None, sent: Any, request: Request) -> Any:
         """The field's value, from wherever it was given. Raises `Unfit`."""
-        if raw is not None and field.parameter is None and field.header is None:
+        if raw is not None and field.header is not None:
+            told = f"This comes in the header {field.header}, and in no body. Leave it out here."
+            raise Unfit([Fault(told, pointer_to(field.key))])
+        if raw is not None and field.parameter is None:
             return _decoded(field, raw, sent)
         given: list[Any] = []
         if field.parameter is not None:
@@ -154,22 +170,16 @@ class Binding:
         if raw is not None:
             given.append(_decoded(field, raw, sent))
         if not given:
+            if field.header is not None and field.required:
+                raise Unfit([Fault("This header is missing. Give it.", header=field.header)])
             if field.required:
                 raise Unfit([missing((field.key,))])
             return _MISSING
-        if any(other != given[0] for other in given[1:]):
-            where = f"the path says {shown(given[0])}" if field.parameter else f"the header says {shown(given[0])}"
+        if field.parameter is not None and any(other != given[0] for other in given[1:]):
+            said = shown(request.path_params[field.parameter])
+            told = f"This contradicts the request: the path says {said}. Give one of the two."
             place = pointer_to(field.key) if raw is not None else None
-            raise Unfit(
-                [
-                    Fault(
-                        f"This contradicts the request: {where}. Give one of the two.",
-                        place,
-                        field.parameter,
-                        field.header,
-                    )
-                ]
-            )
+            raise Unfit([Fault(told, place, field.parameter, field.header)])
         return given[0]
 
 
@@ -177,12 +187,12 @@ def parsed(body: bytes, request: Request) -> tuple[dict[str, msgspec.Raw], dict[
     """The members of the body, each as JSON that is not read yet, and as plain Python for looking at its shape.
 
     Raises `RequestRefused` (``unsupported-media-type``, ``not-json``, ``invalid-fields``), and `InvalidEvent` for JSON
-    that no event could hold: too deep, with numbers past 64 bits, or with NUL.
+    that no event could hold: too deep, with numbers of a thousand digits, or with NUL.
     """
     _check_type(request)
     try:
         text = body.decode()
-        check_json(text, "The body", body)
+        check_json(text, "The body", body, digits=MOST_DIGITS)
         sent = _reader.decode(text)
         parts: dict[str, msgspec.Raw] = _members.decode(body)
     except UnicodeDecodeError:
@@ -194,8 +204,20 @@ def parsed(body: bytes, request: Request) -> tuple[dict[str, msgspec.Raw], dict[
     except InvalidEvent:
         raise
     except (ValueError, msgspec.DecodeError) as error:
-        raise RequestRefused("not-json", f"The body is not well-formed JSON: {error}. Mend it.") from None
+        told = f"The body is not well-formed JSON: {error}. Mend it."
+        raise RequestRefused("not-json", _HALF if _holds_half(text) else told) from None
     return parts, sent
+
+
+def _holds_half(text: str) -> bool:
+    """Whether the JSON is well-formed, but for half a surrogate pair in a text."""
+    try:
+        json.dumps(_reader.decode(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        pass
+    return False
 
 
 def is_plain_json(request: Request) -> bool:
@@ -253,9 +275,9 @@ def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
         wrong += misspelled(field.spelled, sent, at)
     value = None
     try:
-        value = field.decoder.decode(raw)
+        value = _read(field, raw)
     except UNREADABLE as error:
-        faults = faults_of(raw, field.type, at) or [fault_of(error, at, field.type)]
+        faults = faults_of(with_plain_numbers(raw), field.type, at) or [fault_of(error, at, field.type)]
     else:
         faults = strangers(value, sent, at) if field.strict else []
     if wrong:
@@ -263,6 +285,29 @@ def _decoded(field: _Field, raw: msgspec.Raw, sent: Any) -> Any:
         faults = [fault for fault in faults if fault.pointer not in known] + wrong
     if faults:
         raise Unfit(faults[:MOST_FAULTS])
+    return value
+
+
+def _read(field: _Field, raw: msgspec.Raw) -> Any:
+    """The value of a member. Raises as a decoder does.
+
+    In JSON 1.0 is a whole number, too. One past 64 bits is for amounts and fractions: JavaScript writes 1e19 so.
+    """
+    rewritten = False
+    try:
+        value = field.decoder.decode(raw)
+    except UNREADABLE as error:
+        rewritten = True
+        try:
+            value = field.decoder.decode(with_plain_numbers(raw))
+        except UNREADABLE:
+            raise error from None
+    if rewritten or has_long_number(bytes(raw)):
+        data = msgspec.json.encode(value)
+        try:
+            check_json(data.decode(), field.key, data)
+        except InvalidEvent:
+            raise ValueError(NOT_64_BITS) from None
     return value
 
 

@@ -16,7 +16,7 @@ import msgspec.inspect as mi
 from storied.domain.commands import Command
 from storied.domain.tags import Id
 from storied.services.commanding.naming import STEPS, Names
-from storied.services.commanding.strictness import misspelled, spelled_in, spelling_of
+from storied.services.commanding.strictness import misspelled, pattern_of, spelled_in
 from storied.services.web.spelling import value_of
 from storied.store.checks import check_json
 
@@ -73,7 +73,7 @@ class Flat:
             return None
 
     def _is_misspelled(self, body: bytes) -> bool:
-        """Whether there is a text that is no amount, or no UUID, among several."""
+        """Whether there is a text that is not well spelled among several."""
         sent = msgspec.json.decode(body)
         return any(fault for key, wanted in self._closer for fault in misspelled(wanted, sent.get(key), ()))
 
@@ -90,18 +90,20 @@ def _is_named(value: Any, most: int) -> bool:
 def _spelled(
     members: list[msgspec.structs.FieldInfo],
 ) -> tuple[list[tuple[str, Callable[[bytes], object]]], list[tuple[str, mi.Type]]]:
-    """Of members that are amounts or UUIDs, what finds a well spelled one in a body; and those that hold such."""
+    """Of amounts, times and UUIDs, what finds a well spelled one in a body; and the members that hold some."""
     found: list[tuple[str, Callable[[bytes], object]]] = []
     closer: list[tuple[str, mi.Type]] = []
     for field in members:
         wanted = spelled_in(field.type)
-        pattern = None if wanted is None else spelling_of(wanted)
-        if pattern is not None:
-            key = re.escape(msgspec.json.encode(field.encode_name))
-            text = b'"%b"' % pattern.encode()
-            found.append((field.name, re.compile(rb"%b\s*:\s*(?:[^\s\"]|%b)" % (key, text)).search))
-        elif wanted is not None:
+        if wanted is None:
+            continue
+        pattern = pattern_of(wanted)
+        if pattern is None:
             closer.append((field.encode_name, wanted))
+        else:
+            key = re.escape(msgspec.json.encode(field.encode_name))
+            text = b'"%b"' % pattern.strip("^$").encode()
+            found.append((field.name, re.compile(rb"%b\s*:\s*(?:[^\s\"]|%b)" % (key, text)).search))
     return found, closer
 
 

@@ -23,11 +23,11 @@ def key_of_member(app: App, template: Template) -> str | None:
     return None
 
 
-def created(name: str, command: Command, events: Sequence[Told]) -> str | None:
+def created(name: str, command: Command | None, events: Sequence[Told]) -> str | None:
     """Which one was created: as the command calls it, or else as its events do, where they are about one alone."""
     if not events:
         return None
-    if name in command.__struct_fields__:
+    if command is not None and name in command.__struct_fields__:
         return str(getattr(command, name))
     begins = f"{name}:"
     found = {tag.removeprefix(begins) for event in events for tag in event.tags if tag.startswith(begins)}

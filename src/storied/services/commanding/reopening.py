@@ -45,6 +45,10 @@ class SameStore:
             self._identity = shop.store.identity
             yield shop
 
+    def forget(self) -> None:
+        """Takes whatever log is there the next time, as at first."""
+        self._identity = None
+
     def may_reopen(self, error: StoreFenced | UnknownOutcome) -> bool:
         """Whether another handle may do what this one, as its error says, does not."""
         return isinstance(self._where, str) and not (isinstance(error, StoreFenced) and error.moved)

@@ -1,35 +1,38 @@
-"""Strictness: amounts and UUIDs in a body that the decoder takes, and the description does not allow.
+"""Strictness: amounts, times and UUIDs in a body that a decoder takes, and the description does not allow.
 
-``1_000`` is such an amount, blanks around a number, and the digits of any script; a UUID without its dashes is another.
-What a value is like does not tell how it was spelled, so what was sent is looked at, by the type that it is for. Pure.
+``1_000`` is one, and blanks around a number, a time without an offset, and a UUID without its dashes. What a value is
+like does not tell how it was spelled, so what was sent is looked at, by the type that it is for. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
 from itertools import repeat
 from typing import Any
+from uuid import UUID
 
 import msgspec.inspect as mi
 
 from storied.services.commanding.faults import Fault, pointer_to
-from storied.services.web.spelling import DECIMAL, UUIDS, is_amount, is_uuid
-from storied.services.web.wording import NO_AMOUNT, NO_UUID
+from storied.services.web.spelling import DECIMAL, LOCAL_TIME, TIME, UUID_TEXT, misspelling
 
-_PATTERNS: dict[type, str] = {mi.DecimalType: DECIMAL.strip("^$"), mi.UUIDType: f"(?i:{UUIDS.strip('^$')})"}
 At = tuple[str | int, ...]
 _OF_ONE_KIND = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType, mi.CollectionType)
+_KINDS: dict[type[mi.Type], type] = {mi.DecimalType: Decimal, mi.DateTimeType: datetime, mi.UUIDType: UUID}
+_SPELLED = (mi.DecimalType, mi.DateTimeType, mi.UUIDType)
 _WITH_FIELDS = (mi.StructType, mi.DataclassType, mi.TypedDictType, mi.NamedTupleType)
 
 
 def spelled_in(hint: Any) -> mi.Type | None:
-    """What `misspelled` takes for the type; None where no value of it holds an amount or a UUID, however deep."""
+    """What `misspelled` takes for the type; None where no value of it holds any of these, however deep."""
     wanted = mi.type_info(hint)
     seen: list[mi.Type] = []
     todo = [wanted]
     while todo:
         one = todo.pop()
-        if isinstance(one, (mi.DecimalType, mi.UUIDType)):
+        if isinstance(one, _SPELLED):
             return wanted
         if not any(one is other for other in seen):
             seen.append(one)
@@ -37,27 +40,28 @@ def spelled_in(hint: Any) -> mi.Type | None:
     return None
 
 
-def spelling_of(wanted: mi.Type) -> str | None:
-    """The pattern of texts for values of the type, where each is an amount, or each a UUID, or none at all."""
+def pattern_of(wanted: mi.Type) -> str | None:
+    """How the texts are spelled of a type whose values are all of one of these kinds, or none; None for any other."""
     if isinstance(wanted, mi.Metadata):
-        return spelling_of(wanted.type)
+        return pattern_of(wanted.type)
     if isinstance(wanted, mi.UnionType):
-        found = {spelling_of(one) for one in wanted.types if not isinstance(one, mi.NoneType)}
-        return found.pop() if len(found) == 1 else None
-    return _PATTERNS.get(type(wanted))
+        others = [one for one in wanted.types if not isinstance(one, mi.NoneType)]
+        return pattern_of(others[0]) if len(others) == 1 else None
+    if isinstance(wanted, mi.DateTimeType):
+        return LOCAL_TIME if wanted.tz is False else TIME
+    return {mi.DecimalType: DECIMAL, mi.UUIDType: UUID_TEXT}.get(type(wanted))
 
 
 def misspelled(wanted: mi.Type, sent: Any, at: At) -> Iterator[Fault]:
-    """The texts that are no amounts, or no UUIDs, in what was *sent*, as plain Python, for a value of type *wanted*.
+    """The texts that are not well spelled in what was *sent*, as plain Python, for a value of the type *wanted*.
 
     Says nothing of what is wrong with it otherwise.
     """
-    if isinstance(wanted, mi.DecimalType):
-        if isinstance(sent, str) and not is_amount(sent):
-            yield Fault(NO_AMOUNT, pointer_to(*at))
-    elif isinstance(wanted, mi.UUIDType):
-        if isinstance(sent, str) and not is_uuid(sent):
-            yield Fault(NO_UUID, pointer_to(*at))
+    if isinstance(wanted, _SPELLED):
+        local = isinstance(wanted, mi.DateTimeType) and wanted.tz is False
+        fault = misspelling(_KINDS[type(wanted)], sent, local=local) if isinstance(sent, str) else None
+        if fault is not None:
+            yield Fault(fault, pointer_to(*at))
     elif isinstance(wanted, mi.Metadata):
         yield from misspelled(wanted.type, sent, at)
     elif isinstance(wanted, mi.UnionType):

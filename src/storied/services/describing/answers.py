@@ -138,7 +138,7 @@ PROBLEM_SCHEMA: Schema = {
         "view": {"type": "string", "description": "The view that this is about."},
         "key": {"type": "string", "description": "The document that this is about."},
         "wanted": {**_POSITION, "description": "The position that was asked for."},
-        "position": {**_POSITION, "description": "The position at which the view, the document, or the log is."},
+        "position": {**_POSITION, "description": "Where the view, the document or the log is, or what is stored."},
     },
     "required": ["type", "title", "status", "detail", "code"],
 }
@@ -284,5 +284,5 @@ def example_of(problem: Problem) -> dict[str, Any]:
         case "rejected":
             shown["code"] = "already-placed"
         case "idempotency-key-reused":
-            shown["code"] = AppendIdReused.default_code
+            shown |= {"code": AppendIdReused.default_code, "position": 17}
     return shown

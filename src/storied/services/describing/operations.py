@@ -92,7 +92,8 @@ class Operations:
         handler = self.app.handlers[command]
         docs = [handler.function.__doc__, command.__doc__]
         rests = any(one.kind in ("entity", "entities") for one in handler.parameters)
-        given += [*kept, *parameters.shared(*(one for one in parameters.COMMAND if rests or one != "If-Match"))]
+        of_all = parameters.shared(*(one for one in parameters.COMMAND if rests or one != "If-Match"))
+        given = parameters.distinct([*given, *of_all, *kept])
         operation = self._operation(route, "Command", lower_first(command.__name__), docs, given, handler)
         if body["properties"]:
             schema = {"$ref": PREFIX + self._bodies[command]}

@@ -136,6 +136,16 @@ def shared(*names: str) -> list[Parameter]:
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
 
+def distinct(given: Iterable[Parameter]) -> list[Parameter]:
+    """The parameters without those that come after one of the same name: a header is the same in any case."""
+    found: dict[tuple[str, str], Parameter] = {}
+    for one in given:
+        told = SHARED[one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+        name = told["name"]
+        found.setdefault((told["in"], name.lower() if told["in"] == "header" else name), one)
+    return list(found.values())
+
+
 def limit(most: int) -> Parameter:
     """How many there may be in one page."""
     bounds: Schema = {"type": "integer", "minimum": 1, "maximum": most, "default": min(LIMIT, most)}
@@ -220,7 +230,8 @@ def asked_schema(hint: Any) -> Schema:
         return schema
     said = inlined(hint)
     if "anyOf" in schema:  # a time may be a day
-        said.pop("format", None)
+        for one in ("format", "pattern"):
+            said.pop(one, None)
     return {**said, **schema}
 
 

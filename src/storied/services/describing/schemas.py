@@ -19,7 +19,7 @@ import msgspec.inspect as mi
 from storied.domain.tags import MAX_TAG_CHARACTERS, Tag
 from storied.projections.comparing import value_kinds
 from storied.services.commanding.naming import STEPS, Names, holds_ids
-from storied.services.web.spelling import DECIMAL, UUIDS
+from storied.services.web.spelling import DECIMAL, LOCAL_TIME, UUIDS, wants_local
 
 Schema = dict[str, Any]
 PREFIX = "#/components/schemas/"
@@ -174,7 +174,8 @@ def text_schema(hint: Any) -> Schema:
     if str in kinds or Any in kinds or not kinds:
         return {"type": "string"}
     if datetime in kinds:
-        return {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
+        time = {"pattern": LOCAL_TIME} if wants_local(hint) else {"format": "date-time"}
+        return {"type": "string", "anyOf": [time, {"format": "date"}]}
     return inlined(Union[tuple(kinds)])  # noqa: UP007 - made of a list
 
 
@@ -236,6 +237,8 @@ def _components(wanted: Sequence[Any], classes: dict[str, type]) -> tuple[list[S
     for node in (node for schema in (*found, *components.values()) for node in nodes(schema)):
         if node.get("items") is False and node.get("maxItems") == len(node.get("prefixItems", ())):
             del node["items"]  # which its length says already, and some generators cannot read
+        if node.get("type") == "integer":
+            node.setdefault("format", "int64")
     return list(found[: len(wanted)]), components
 
 
@@ -297,7 +300,7 @@ def _mark_times(info: Any, schema: Schema) -> None:
                 if kind is not None and inner.get("type") == kind and "$ref" not in inner:
                     _mark_times(one, inner)
     elif isinstance(info, mi.DateTimeType):
-        schema.setdefault("format", "date-time")
+        schema |= {"pattern": LOCAL_TIME} if info.tz is False else {"format": "date-time"}
     elif isinstance(info, mi.TimeType):
         schema.setdefault("format", "time")
     elif isinstance(info, mi.DictType) and isinstance(schema.get("additionalProperties"), dict):

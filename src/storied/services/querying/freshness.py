@@ -15,6 +15,7 @@ from storied.projections.serving import WAIT_SECONDS
 from storied.services.settings import AFTER_HEADER
 from storied.services.web.http import Headers
 from storied.services.web.preconditions import wish
+from storied.services.web.spelling import is_time
 
 _SEEN = re.compile(r"(\d{1,18})(?:;\s*log=([0-9A-Za-z-]{1,64}))?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -65,12 +66,16 @@ def moment_in(text: str) -> At:
     return Occurred(time) if text.startswith("occurred:") else time
 
 
-def time_in(text: str) -> datetime | None:
-    """The time that the text writes; a day alone is its beginning in UTC. A plus that came as a blank is mended."""
+def time_in(text: str, *, local: bool = False) -> datetime | None:
+    """The time that the text writes; a day alone is its beginning in UTC. A plus that came as a blank is mended.
+
+    A *local* time is one without an offset.
+    """
     try:
         if _DAY.fullmatch(text):
-            return datetime.fromisoformat(text).replace(tzinfo=UTC)
-        return msgspec.convert(_ZONE.sub(r"+\1", text), datetime)
+            return datetime.fromisoformat(text).replace(tzinfo=None if local else UTC)
+        mended = _ZONE.sub(r"+\1", text)
+        return msgspec.convert(mended, datetime) if is_time(mended, local=local) else None
     except ValueError:
         return None
 

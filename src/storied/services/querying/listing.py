@@ -22,7 +22,7 @@ from storied.projections.asking import Range
 from storied.projections.comparing import comparable, value_kinds
 from storied.projections.projector import Projector
 from storied.services.querying.freshness import moment_in, time_in
-from storied.services.web.spelling import names_of, value_of
+from storied.services.web.spelling import names_of, value_of, wants_local
 from storied.store.documents import Hit
 
 LIMIT = 100
@@ -104,7 +104,7 @@ def value_in(name: str, hint: Any, text: str) -> Any:
     known = [kind for kind in value_kinds(hint) if kind is not types.NoneType]
     kinds = list(known)
     if datetime in kinds:
-        time = time_in(text)
+        time = time_in(text, local=wants_local(hint))
         if time is not None:
             return time
         kinds.remove(datetime)  # a number is no time, though it could be taken for one
@@ -133,6 +133,17 @@ def bad_parameter(name: str, detail: str) -> RequestRefused:
         f"The parameter {shown(name)} cannot be that: {told}",
         data={"errors": [{"parameter": name[:200], "detail": detail}]},
     )
+
+
+def together(refusals: Sequence[RequestRefused]) -> RequestRefused:
+    """One refusal for all of them: each mistake with its parameter, and the kind of the first."""
+    first = refusals[0]
+    if len(refusals) == 1:
+        return first
+    data = {key: value for one in reversed(refusals) for key, value in one.data.items()}
+    errors = [error for one in refusals for error in one.data["errors"]]
+    told = f"{len(refusals)} parameters are wrong; errors says which, and why."
+    return RequestRefused(first.code, told, data=data | {"errors": errors})
 
 
 def missing_parameter(name: str) -> RequestRefused:

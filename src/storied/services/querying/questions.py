@@ -12,12 +12,19 @@ import msgspec
 from storied.app import App
 from storied.domain.queries import QueryFunction
 from storied.domain.times import At
-from storied.errors import DefinitionError, InvalidQuery, NotIndexed
+from storied.errors import DefinitionError, InvalidQuery, NotIndexed, RequestRefused
 from storied.projections.reader import Reader
 from storied.services.querying.asking import absent, answer, encoded, no_stream, parked_at, then_of
 from storied.services.querying.blaming import told
 from storied.services.querying.freshness import moment_in
-from storied.services.querying.listing import bad_parameter, missing_parameter, once, unknown_parameter, value_in
+from storied.services.querying.listing import (
+    bad_parameter,
+    missing_parameter,
+    once,
+    together,
+    unknown_parameter,
+    value_in,
+)
 from storied.services.service import Service
 from storied.services.web.http import Request, Response
 from storied.services.web.routing import Template
@@ -70,38 +77,48 @@ class QuestionEndpoint:
         texts: dict[str, list[str]] = {}
         for name, text in request.query:
             texts.setdefault(name, []).append(text)
-        at: At | None = None
+        faults: list[RequestRefused] = []
         for name, several in texts.items():
-            kind = self.types.get(name)
-            if name in self.template.parameters or (kind is None and name != "at"):
-                known = [one for one in self.types if one not in self.template.parameters]
-                raise unknown_parameter(name, [*known, *(() if "at" in self.types else ("at",))])
-            collection = several_of(kind)
-            if collection is not None:
-                collected, inner = collection
-                arguments[name] = collected(value_in(name, inner, text) for text in several)
-                continue
-            [(_, text)] = once((name, text) for text in several).items()
-            if kind is None:
-                at = moment_in(text)
-            else:
-                arguments[name] = value_in(name, kind, text)
+            try:
+                arguments[name] = self._value(name, several)
+            except RequestRefused as refused:
+                faults.append(refused)
         for name, text in request.path_params.items():
-            arguments[name] = value_in(name, self.types[name], text)
-        for parameter in self.query.parameters:
-            if parameter.required and parameter.name not in arguments:
-                raise missing_parameter(parameter.name)
-        for name in self.marked.keys() & arguments.keys():
-            self._check_marked(name, arguments[name])
+            try:
+                arguments[name] = self._marked(name, value_in(name, self.types[name], text))
+            except RequestRefused as refused:
+                faults.append(refused)
+        given = {*texts, *request.path_params}
+        needed = (one.name for one in self.query.parameters if one.required and one.name not in given)
+        faults += [missing_parameter(name) for name in needed]
+        if faults:
+            raise together(faults)
+        at: At | None = None if "at" in self.types else arguments.pop("at", None)
         return arguments, at
 
-    def _check_marked(self, name: str, value: Any) -> None:
-        """Passes what its `msgspec.Meta` allows. Raises `RequestRefused`."""
+    def _value(self, name: str, several: list[str]) -> Any:
+        """What a parameter of the query string says. Raises `RequestRefused`."""
+        kind = self.types.get(name)
+        if name in self.template.parameters or (kind is None and name != "at"):
+            known = [one for one in self.types if one not in self.template.parameters]
+            raise unknown_parameter(name, [*known, *(() if "at" in self.types else ("at",))])
+        collection = several_of(kind)
+        if collection is not None:
+            collected, inner = collection
+            return self._marked(name, collected(value_in(name, inner, text) for text in several))
+        [(_, text)] = once((name, text) for text in several).items()
+        return moment_in(text) if kind is None else self._marked(name, value_in(name, kind, text))
+
+    def _marked(self, name: str, value: Any) -> Any:
+        """The value, if the parameter's `msgspec.Meta` allows it. Raises `RequestRefused`."""
+        if name not in self.marked:
+            return value
         try:
             msgspec.convert(value, self.marked[name])
         except msgspec.ValidationError as error:
             detail = worded(str(error), spelled=True)
             raise bad_parameter(name, detail[:1].lower() + detail[1:]) from None
+        return value
 
 
 def answered(query: QueryFunction, result: Any) -> bytes:

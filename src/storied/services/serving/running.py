@@ -26,6 +26,7 @@ from storied.services.serving.listening import BACKLOG, listen
 from storied.services.serving.stopping import SIGNALS, end_at_once, tell_stopping
 from storied.services.serving.supervising import EMPTIED, SERVES, Parent
 from storied.services.serving.wire import Connection, connection_class
+from storied.services.web.http import Receive, Scope, Send
 
 log = logging.getLogger("storied.services")
 
@@ -43,7 +44,8 @@ class Server(uvicorn.Server):
         settings = gate.settings
         super().__init__(
             uvicorn.Config(
-                service,
+                self._answer,
+                interface="asgi3",
                 http=connection_class(gate),
                 ws="none",
                 lifespan="off",
@@ -59,6 +61,14 @@ class Server(uvicorn.Server):
         self._service, self._gate, self._tell, self._parent = service, gate, started, parent
         self.signalled = False
         """Whether it was a signal that stopped it."""
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection. A request that is cancelled at the end of the drain has its answer by then."""
+        try:
+            await self._service(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self.should_exit:
+                raise
 
     def stop(self) -> None:
         """Begins to drain. Called again, it ends the process at once; with a parent that is for the parent to do."""

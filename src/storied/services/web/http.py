@@ -91,6 +91,7 @@ class Request:
         "_body_limit",
         "_query",
         "_receive",
+        "appends",
         "headers",
         "method",
         "path_params",
@@ -127,6 +128,8 @@ class Request:
         """Whether it names an address that the service does not answer for, and so is told no more than a probe."""
         self.repeat_key: str | None = None
         """The Idempotency-Key under which the request may be repeated, once it may have stored something."""
+        self.appends = False
+        """Whether it has handed something to the store."""
         self.task: asyncio.Task[object] | None = None
         """The task that answers it, where that is known."""
         self._receive = receive
@@ -249,6 +252,10 @@ class Request:
                 if REFUSED in self.scope:
                     raise self.scope[REFUSED]
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def begin_append(self) -> None:
+        """Hears that something is handed to the store."""
+        self.appends = True
 
     async def disconnected(self) -> None:
         """Returns when the client has gone."""

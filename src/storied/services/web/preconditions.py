@@ -32,7 +32,7 @@ class Wish(msgspec.Struct, frozen=True):
     views: tuple[str, ...] | None = None
 
 
-SAID = frozenset({b"if-match", b"if-none-match", b"idempotency-key", b"prefer"})
+SAID = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since", b"idempotency-key", b"prefer"})
 """The headers that are read here; most requests have none of them."""
 
 
@@ -44,12 +44,14 @@ def said_by(headers: Headers) -> tuple[int | None, str | None, Wish | None]:
 def expected_position(headers: Headers) -> int | None:
     """The position in ``If-Match``, or None without it; of several the latest.
 
-    Raises `RequestRefused` with code ``bad-header`` for what is no position, and for ``If-None-Match``: a protection
-    that is not there must not be relied on.
+    Raises `RequestRefused` with code ``bad-header`` for what is no position, and for ``If-None-Match`` and, without a
+    position, ``If-Unmodified-Since``: a protection that is not there must not be relied on.
     """
     if headers.get("if-none-match") is not None:
         raise _bad("If-None-Match", 'A command takes no If-None-Match. To be the first, send If-Match: "0".')
     text = headers.get("if-match")
+    if text is None and headers.get("if-unmodified-since") is not None:
+        raise _bad("If-Unmodified-Since", "A command compares positions, not times. Send If-Match instead.")
     if text is None:
         return None
     tags = [tag.strip() for tag in text.split(",")]
@@ -112,7 +114,7 @@ def wish(headers: Headers) -> Wish | None:
     if given is None:
         return None
     wait, views = given
-    if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", wait):
+    if re.fullmatch(r"\d{1,18}(\.\d{1,18})?", wait):
         return Wish(float(wait), views)
     return Wish(WAIT_SECONDS, (*_names(wait), *(views or ()))) if _names(wait) else None
 

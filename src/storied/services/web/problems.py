@@ -152,8 +152,10 @@ BY_CLASS: dict[type[BaseException], Problem] = {
     errors.AppendIdReused: Problem(
         type="idempotency-key-reused",
         status=422,
-        title="The Idempotency-Key came with another request before",
-        detail="Nothing was stored. Take a new key for a new request; repeat the same to get its first answer.",
+        title="The Idempotency-Key stands for another request",
+        detail="Another request was executed under this key before, and what came of it is stored, up to the position "
+        "that is told here. This one was not executed. See what is there: if it is what you want, you are done. Take a "
+        "new key only for what shall be done beside it.",
     ),
     errors.InvalidInput: Problem(type="invalid", status=400, title="This cannot be stored or asked"),
     errors.NotCaughtUp: Problem(
@@ -230,7 +232,7 @@ def problem_response(error: BaseException, request: Request | None = None) -> Re
     if problem.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     content |= _more(error)
-    if isinstance(error, errors.NotCaughtUp):
+    if isinstance(error, errors.NotCaughtUp | errors.AppendIdReused):
         headers.append((b"storied-position", b"%d" % error.position))
     if isinstance(error, errors.RequestRefused):
         headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
@@ -249,6 +251,8 @@ def _more(error: BaseException) -> dict[str, Any]:
             return {"seen": error.seen, "between": between, "more": error.more}
         case errors.NotCaughtUp():
             return {"view": error.view, "wanted": error.wanted, "position": error.position}
+        case errors.AppendIdReused():
+            return {"position": error.position}
         case errors.KeyParked():
             return {"view": error.view, "key": error.key, "position": error.position}
         case _:
@@ -263,6 +267,13 @@ def _clean(text: str) -> str:
 def _encodable(data: dict[str, Any]) -> Any:
     """The data of a rejection as far as JSON can hold it: a handler may put anything there."""
     try:
-        return msgspec.Raw(msgspec.json.encode(data, enc_hook=str))
+        return msgspec.Raw(msgspec.json.encode(data, enc_hook=_shown))
     except (TypeError, ValueError, RecursionError):
-        return {_clean(str(name)): _clean(str(value)) for name, value in data.items()}
+        return {_clean(str(name)): _clean(_shown(value)) for name, value in data.items()}
+
+
+def _shown(value: object) -> str:
+    """The value as text; of one that says nothing of itself but its address, the name of its class."""
+    cls = type(value)
+    says_nothing = cls.__str__ is object.__str__ and cls.__repr__ is object.__repr__
+    return cls.__name__ if says_nothing else str(value)

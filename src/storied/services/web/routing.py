@@ -29,6 +29,11 @@ class Template(msgspec.Struct, frozen=True):
     path: str
     """The path with its parameters in braces."""
 
+    @property
+    def shape(self) -> str:
+        """The route without the names of its parameters, as a client sees it: ``POST /orders/{}/payments``."""
+        return f"{self.method} {_PARAMETER.sub('{}', self.path)}"
+
     def filled(self, values: Mapping[str, str]) -> tuple[str, ...]:
         """The parts with these values in the places of the parameters."""
         return tuple(values[part[1:-1]] if part.startswith("{") else part for part in self.parts)

@@ -15,14 +15,31 @@ from uuid import UUID
 
 import msgspec
 
-from storied.services.web.wording import NO_AMOUNT, NO_UUID, NOT_FINITE, NOT_IN_DIGITS, UUID_IN_CAPITALS
+from storied.services.web.wording import (
+    HAS_OFFSET,
+    NO_AMOUNT,
+    NO_OFFSET,
+    NO_TIME,
+    NO_UUID,
+    NOT_64_BITS,
+    NOT_FINITE,
+    NOT_IN_DIGITS,
+    UUID_IN_CAPITALS,
+)
 
 DECIMAL = r"^[+-]?([0-9]{1,999}\.?[0-9]{0,999}|\.[0-9]{1,999})([eE][+-]?[0-9]{1,3})?$"
 """An amount that Python's Decimal takes and an index can hold, each of which has an end: well within it."""
+_LOCAL = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+TIME = rf"^{_LOCAL}([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})$"
+"""A time as RFC 3339 and JSON Schema's ``date-time`` have it."""
+LOCAL_TIME = f"^{_LOCAL}$"
+"""The same without an offset, for types that say ``msgspec.Meta(tz=False)``."""
 UUIDS = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-"""A UUID as it is told, and as addresses have it; a body may have it in capitals, too (RFC 9562, 4)."""
+"""A UUID as it is told, and as addresses have it."""
+UUID_TEXT = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+"""A UUID in a body, which may have it in capitals, too (RFC 9562, 4)."""
+_TIME, _LOCAL_TIME, _UUID = (re.compile(one.strip("^$")) for one in (TIME, LOCAL_TIME, UUID_TEXT))
 _AMOUNT = re.compile(DECIMAL.strip("^$"))
-_UUID = re.compile(UUIDS.strip("^$"), re.IGNORECASE | re.ASCII)
 _NAMES: tuple[tuple[type, str], ...] = (  # the first that fits
     (bool, "true or false"),
     (int, "a whole number"),
@@ -40,21 +57,29 @@ def value_of(text: str, wanted: Any) -> Any:
     """The value of a type that the text spells, as JSON would have it in quotes or, for numbers and the like, without.
 
     A number is no time, no duration and no bool, though it could be taken for one, and it is finite: JSON has no other.
-    An amount is spelled as `DECIMAL` has it. One thing has one address: so a UUID is spelled as `UUIDS` has it, and a
-    whole number in digits, as both are told. Raises as `msgspec.convert` does.
+    Amounts, times and UUIDs are spelled as the description has them. One thing has one address: so a UUID is spelled as
+    `UUIDS` has it, and a whole number in digits, as both are told. Raises as `msgspec.convert` does.
     """
     value = msgspec.convert(text, wanted, strict=False)
-    if isinstance(value, Decimal) and not is_amount(text):
-        raise msgspec.ValidationError(NO_AMOUNT)
+    fault = misspelling(type(value), text, local=isinstance(value, datetime) and is_local(value, wanted))
+    if fault is not None:
+        raise msgspec.ValidationError(fault)
     if isinstance(value, UUID) and text != str(value):
-        raise msgspec.ValidationError(UUID_IN_CAPITALS if is_uuid(text) else NO_UUID)
+        raise msgspec.ValidationError(UUID_IN_CAPITALS)
     if value.__class__ is int and text != str(value):
         raise msgspec.ValidationError(NOT_IN_DIGITS)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise msgspec.ValidationError(NOT_64_BITS)
     if isinstance(value, bool) and text not in ("true", "false"):
         raise msgspec.ValidationError("Expected `bool`, got `str`")
     if isinstance(value, float) and not isfinite(value):
         raise msgspec.ValidationError(NOT_FINITE)
     return msgspec.convert(text, wanted) if isinstance(value, (datetime, timedelta)) else value
+
+
+def is_time(text: str, *, local: bool = False) -> bool:
+    """Whether the text spells a time; a *local* one is without an offset."""
+    return misspelling(datetime, text, local=local) is None
 
 
 def several_of(wanted: Any) -> tuple[Any, Any] | None:
@@ -74,14 +99,33 @@ def is_marked(wanted: Any) -> bool:
     return found or any(is_marked(part) for part in typing.get_args(wanted))
 
 
-def is_amount(text: str) -> bool:
-    """Whether the text spells an amount as the description has it, which Decimal is not so exact about."""
-    return _AMOUNT.fullmatch(text) is not None
+def misspelling(kind: Any, text: str, *, local: bool = False) -> str | None:
+    """What is wrong with how the text spells a value of this class, which a decoder is not so exact about.
+
+    A *local* time is one without an offset.
+    """
+    if kind is Decimal:
+        return None if _AMOUNT.fullmatch(text) else NO_AMOUNT
+    if kind is UUID:
+        return None if _UUID.fullmatch(text) else NO_UUID
+    if kind is not datetime or (_LOCAL_TIME if local else _TIME).fullmatch(text):
+        return None
+    if local:
+        return HAS_OFFSET if _TIME.fullmatch(text) else NO_TIME
+    return NO_OFFSET if _LOCAL_TIME.fullmatch(text) else NO_TIME
 
 
-def is_uuid(text: str) -> bool:
-    """Whether the text spells a UUID with its dashes, in letters of either case."""
-    return _UUID.fullmatch(text) is not None
+def is_local(value: datetime, wanted: Any) -> bool:
+    """Whether the time has no offset, and the type wants none."""
+    return value.tzinfo is None and wants_local(wanted)
+
+
+def wants_local(wanted: Any) -> bool:
+    """Whether times of the type have no offset."""
+    marks = wanted.__metadata__ if typing.get_origin(wanted) is typing.Annotated else ()
+    return any(isinstance(mark, msgspec.Meta) and mark.tz is False for mark in marks) or any(
+        wants_local(part) for part in typing.get_args(wanted)
+    )
 
 
 def names_of(kinds: Iterable[Any]) -> str:

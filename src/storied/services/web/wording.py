@@ -15,7 +15,11 @@ from enum import Enum
 from typing import Any
 
 NO_AMOUNT = 'This is not an amount. Give one such as "12.50".'
+NO_TIME = "This is not a time. Give one such as 2018-01-01T00:00:00Z."
+NO_OFFSET = "This time has no offset. Put Z behind it, or one such as +01:00."
+HAS_OFFSET = "This time has an offset, and must have none. Leave it out."
 NO_UUID = "This is not a UUID. Give one such as 7f0e4b0e-9a3f-4a8e-8d5c-0f6a4b1c2d3e."
+NOT_64_BITS = "This number is too large. Give one that fits 64 bits."
 UUID_IN_CAPITALS = "Outside of bodies a UUID is written in small letters. Give it as it was told."
 NOT_IN_DIGITS = "Outside of bodies a whole number is written in digits alone. Give it so."
 NOT_FINITE = "This is not a finite number. Give one that JSON has."
@@ -134,17 +138,17 @@ _SENTENCES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
         (r"Expected `str` matching regex (.*)", lambda m: f"This text has another form. Give one that matches {m[1]}."),
         (
             r"Expected `(?:datetime|time)` with a timezone component",
-            _always("This time has no offset. Put Z behind it, or one such as +01:00."),
+            _always(NO_OFFSET),
         ),
         (
             r"Expected `(?:datetime|time)` with no timezone component",
-            _always("This time has an offset, and must have none. Leave it out."),
+            _always(HAS_OFFSET),
         ),
         (
             r"Invalid enum value .*|Invalid value (?:'.*'|\".*\"|-?\d+)",
             _always("This is none of the values that can stand here. Give one of those in the description."),
         ),
-        (r"Invalid RFC3339 encoded datetime", _always("This is not a time. Give one such as 2018-01-01T00:00:00Z.")),
+        (r"Invalid RFC3339 encoded datetime", _always(NO_TIME)),
         (r"Invalid RFC3339 encoded date", _always("This is not a day. Give one such as 2018-01-01.")),
         (r"Invalid RFC3339 encoded time", _always("This is not a time of day. Give one such as 09:30:00.")),
         (
