@@ -41,10 +41,10 @@ MOST_BETWEEN = 20
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, and in what connection. `command_id` makes a repeat answer with the first receipt.
 
-    A repeat is told by the `fingerprint`, or else by what the command says. `seen` is the position up to which the
-    caller knows what the command rests on. `fresh` says that the command id was made up for this request, so that
-    nothing can stand under it yet. `appending` is called when something is about to be handed to the store: whatever is
-    raised before has stored nothing.
+    A repeat is told by the `fingerprint` of the JSON that the command was read from, or else by what it says. `seen` is
+    the position up to which the caller knows what the command rests on. `fresh` says that the command id was made up
+    for this request, so that nothing can stand under it yet. `appending` is called when something is about to be handed
+    to the store: whatever is raised before has stored nothing.
     """
 
     command_id: str | None = None
@@ -258,7 +258,7 @@ class Executor:
 
     def _asked(self, command: Command, request: Request) -> _Asked:
         handler = self._handler(command)
-        data = checked(command)
+        data = checked(command, read=request.fingerprint is not None)
         fingerprint = request.fingerprint or command_fingerprint(command, data)
         context = Context(
             now=self._clock(),

@@ -25,8 +25,8 @@ _FLAT = (mi.StrType, mi.IntType, mi.BoolType, mi.FloatType, mi.DecimalType, mi.N
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-def checked(command: Command) -> bytes:
-    """The JSON of a command, its members in order.
+def checked(command: Command, *, read: bool = False) -> bytes:
+    """The JSON of a command, its members in order; one that was *read* from JSON is known to be of its fields' types.
 
     Raises `InvalidCommand` for a value that JSON cannot hold, or that is not of its field's type.
     """
@@ -34,7 +34,7 @@ def checked(command: Command) -> bytes:
     try:
         data = _encoder.encode(command)
         check_json(data.decode(), name, data)
-        if msgspec.json.decode(data, type=type(command)) != command:
+        if not read and msgspec.json.decode(data, type=type(command)) != command:
             raise InvalidCommand(f"{name} holds a value that JSON cannot. Use no NaN or infinity.", code="lossy")
         check_amounts(command, name, data)
         return data

@@ -162,7 +162,7 @@ class CommandEndpoint:
         self.app.access.check_command(request.principal, command)
         shop = opening.value if opening.is_open else await opening.get()
         given = key or new_id()
-        asked = self._asked(request, given, await self.binding.fingerprint(request), seen, fresh=key is None)
+        asked = self._asked(request, given, self.binding.fingerprint(request), seen, fresh=key is None)
         request.repeat_key = spelled(given)
         try:
             receipt, events = await self._performed(shop, command, asked)
@@ -192,7 +192,7 @@ class CommandEndpoint:
 
         Whoever repeats a request asks what came of it, and must not hear that nothing was done.
         """
-        receipt = await shop.store.receipt(self._command_id(request, key), await self.binding.fingerprint(request))
+        receipt = await shop.store.receipt(self._command_id(request, key), self.binding.fingerprint(request))
         if receipt is None:
             raise refused
         receipt, events = await _told(shop, Done(receipt))

@@ -148,10 +148,12 @@ class Binding:
         except (TypeError, ValueError, ArithmeticError) as error:  # what a __post_init__ checks
             _refuse([fault_of(error, ())])
 
-    async def fingerprint(self, request: Request) -> bytes:
-        """What tells a repeat of the request, the body of which is JSON, from another one under its key."""
-        headers = {name: text for name in self._headers if (text := request.headers.get(name)) is not None}
-        return request_fingerprint(tuple(request.path_params.values()), await request.body(), headers)
+    def fingerprint(self, request: Request) -> bytes:
+        """What tells a repeat of a request, whose body was read and is JSON, from another one under its key."""
+        headers: dict[str, str] = {}
+        if self._headers:
+            headers = {name: text for name in self._headers if (text := request.headers.get(name)) is not None}
+        return request_fingerprint(tuple(request.path_params.values()), request.taken, headers)
 
     def _value(self, field: _Field, raw: msgspec.Raw | None, sent: Any, request: Request) -> Any:
         """The field's value, from wherever it was given. Raises `Unfit`."""

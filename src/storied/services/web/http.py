@@ -253,6 +253,11 @@ class Request:
                     raise self.scope[REFUSED]
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    @property
+    def taken(self) -> bytes:
+        """The body, as far as it was asked for and is there; empty before."""
+        return self._body or b""
+
     def begin_append(self) -> None:
         """Hears that something is handed to the store."""
         self.appends = True
