@@ -240,6 +240,8 @@ async def test_pages_are_linked(url: str) -> None:
         ("sort=notes", "not-indexed"),
         ("price=cheap", "bad-parameter"),
         ("sort=-colour", "not-indexed"),
+        ("sort=", "not-indexed"),
+        ("sort=-", "not-indexed"),
         ("price.ge=NaN", "bad-parameter"),
         ("price=1e999999", "bad-parameter"),
         ("times=99999999999999999999999", "bad-parameter"),

@@ -174,9 +174,9 @@ def next_link(pairs: Pairs, cursor: str) -> bytes:
 def _set_own(projector: Projector, asked: Listing, name: str, text: str, most: int) -> None:
     match name:
         case "sort":
-            if text.removeprefix("-") not in ("", projector.spec.key, *projector.table.columns):
+            if text.removeprefix("-") not in (projector.spec.key, *projector.table.columns):
                 raise _not_indexed(projector, name, f"There is no order by {shown(text.removeprefix('-'))}")
-            asked.sort = text or None
+            asked.sort = text
         case "limit":
             asked.limit = number_in(name, text, 1, most)
         case "cursor":
