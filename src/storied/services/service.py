@@ -292,7 +292,8 @@ class Service(Generic[S]):
 
     async def _send_stream(self, stream: Stream, request: Request, send: Send) -> None:
         try:
-            await send_stream(stream, request, send, self._ending, self.pipeline.stream_seconds(request))
+            ending = stream.ending or self._ending
+            await send_stream(stream, request, send, ending, self.pipeline.stream_seconds(request))
         finally:
             self.pipeline.end_stream(request)
 
@@ -302,13 +303,20 @@ class Service(Generic[S]):
             return self._options(request)
         route, request.path_params = self.router.match(request.method, request.segments)
         request.route = route.template.path
+        return await self.respond(request, route)
+
+    async def respond(self, request: Request, route: Route) -> Answer:
+        """What the route answers, which is one of this service's, within its deadline. Raises as endpoints do."""
         task = request.task = self._deadlines.begin(request.task)
         try:
             await self.pipeline.admit(request, route)
             if not self.opening.is_open and not route.open:
                 await self.opening.get()
             self.check(route)
-            return await route.endpoint(request)
+            answer = await route.endpoint(request)
+            if isinstance(answer, Stream):
+                answer.ending = self._ending
+            return answer
         except asyncio.CancelledError:
             if self._deadlines.end(task):
                 raise RequestRefused("deadline", _LATE) from None

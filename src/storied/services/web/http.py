@@ -285,6 +285,8 @@ class Stream(msgspec.Struct):
     status: int
     chunks: AsyncGenerator[bytes, None]
     headers: list[Header] = []
+    ending: asyncio.Event | None = None
+    """What ends it before its time."""
 
 
 Answer = Response | Stream
