@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import py_compile
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -45,18 +47,26 @@ class Page(View):
     def noted(self, event: Noted) -> None:
         self.text = event.text
 """
+LOWER, UPPER = (CODE.replace("= event.text", f"= event.text.{how}()") for how in ("lower", "upper"))
 LOUDER = CODE.replace("= event.text", "= event.text.upper()")
+SECOND = 1_700_000_000
 WAITS = "it is started again when the code changes"
 
 
 class Developed:
     """A server that reloads the module in its folder, and what one does to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, code: str = CODE) -> None:
         self.module = folder / "notes.py"
-        self.module.write_text(CODE)
+        self.save(code)
+        py_compile.compile(str(self.module))
         words = ("serve", "notes:app", "--store", "notes.db", "--port", "0", "--reload")
-        self.program = Program(*words, folder=folder)
+        self.program = Program(*words, folder=folder, environment={"PYTHONDONTWRITEBYTECODE": ""})
+
+    def save(self, code: str) -> None:
+        """Writes the module, always within the same second."""
+        self.module.write_text(code)
+        os.utime(self.module, (SECOND, SECOND))
 
     async def text(self) -> str:
         """What the page of the one note says."""
@@ -69,9 +79,9 @@ class Developed:
 
 
 @asynccontextmanager
-async def developed(folder: Path) -> AsyncIterator[Developed]:
+async def developed(folder: Path, code: str = CODE) -> AsyncIterator[Developed]:
     """The server, with one note."""
-    it = Developed(folder)
+    it = Developed(folder, code)
     async with running(it.program), httpx.AsyncClient(base_url=it.program.told["address"], timeout=SECONDS) as client:
         answer = await client.post("/notes", json={"note": "n", "text": "psst"}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 201, answer.text
@@ -90,6 +100,18 @@ async def test_a_change_of_the_code_is_served_and_nobody_is_refused_meanwhile(tm
 
         await eventually(shows_it, SECONDS)
         assert it.has_logged("notes.py has changed")
+
+
+@pytest.mark.timeout(90)
+async def test_the_code_is_loaded_as_it_stands_though_its_second_and_size_are_those_of_before(tmp_path: Path) -> None:
+    """Python would take what it compiled then, for good."""
+    async with developed(tmp_path, LOWER) as it:
+        it.save(UPPER)
+
+        async def shows_it() -> bool:
+            return await it.text() == "PSST"
+
+        await eventually(shows_it, SECONDS)
 
 
 @pytest.mark.timeout(90)

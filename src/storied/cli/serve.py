@@ -17,6 +17,7 @@ from storied.cli.failures import USAGE, UsageProblem
 from storied.cli.logs import log_to_stderr
 from storied.cli.places import APP_VARIABLE, STORE_VARIABLE, add_store, load_app, store_or_default
 from storied.cli.printing import Output
+from storied.cli.sources import run_from_source
 from storied.cli.times import parse_count
 from storied.cli.verb import Verb
 from storied.services.access.identity import takes_any_audience
@@ -70,6 +71,8 @@ def _add_options(parser: ArgumentParser) -> None:
 
 async def _run(arguments: Namespace, out: Output) -> None:
     end_when_told()
+    if arguments.reload:
+        run_from_source(Path.cwd())
     app = load_app(arguments)
     running = _optional("running", "services")
     log_to_stderr()
@@ -81,7 +84,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
     settings = settings_from(arguments, app)
     gate = Gate(app, settings, Meters(Shared(arguments.sheets)) if arguments.sheets else None)
     several = arguments.processes > 1
-    changes = _changes(arguments) if arguments.reload else None
+    changes = _changes(arguments) if arguments.reload and arguments.socket is None else None
     views = not (arguments.commands or arguments.queries or arguments.no_views)
     service = service_of(app, url, _side(arguments), gate, views=views and not several)
     given = arguments.socket
@@ -176,7 +179,9 @@ def _programs(arguments: Namespace, url: str, holding: socket, *, views: bool) -
     app = arguments.app or ""
     base = (sys.executable, "-m", "storied.cli")
     common = ("--store", url, *(f"--{flag}" for flag in ("json", "debug") if getattr(arguments, flag, False)))
-    flags = [flag for flag in ("commands", "queries", "insecure_no_auth", "quiet") if getattr(arguments, flag)]
+    flags = [
+        flag for flag in ("commands", "queries", "insecure_no_auth", "reload", "quiet") if getattr(arguments, flag)
+    ]
     options = ["--host", arguments.host, "--socket", str(holding.fileno())]
     options += ["--" + flag.replace("_", "-") for flag in flags]
     for name in ("config", "keys"):
