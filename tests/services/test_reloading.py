@@ -125,6 +125,42 @@ async def test_a_mistake_in_the_code_waits_for_its_correction_and_so_do_requests
         assert await asking in ("psst", "PSST")
 
 
+@asynccontextmanager
+async def mistaken(folder: Path, code: str) -> AsyncIterator[Developed]:
+    """A server that could not be started from the code yet."""
+    it = Developed(folder)
+    it.save(code)
+    try:
+        await it.program.launch()
+        await eventually(lambda: it.has_logged(WAITS), SECONDS)
+        yield it
+    finally:
+        await it.program.kill()
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize(
+    ("code", "told"), [(CODE + "\nno Python\n", "SyntaxError"), (CODE.replace("{note}", "{page}"), "page")]
+)
+async def test_a_mistake_at_the_first_start_waits_for_its_correction_as_well(
+    code: str, told: str, tmp_path: Path
+) -> None:
+    """It is told, and then the address, once the code can be started."""
+    async with mistaken(tmp_path, code) as it:
+        assert it.has_logged(told)
+        it.save(CODE)
+        await it.program.serves()
+        assert it.program.told["app"] == "notes"
+
+
+@pytest.mark.timeout(90)
+async def test_it_stops_when_told_to_before_the_code_could_be_started_at_all(tmp_path: Path) -> None:
+    """As at any other time."""
+    async with mistaken(tmp_path, "no Python") as it:
+        it.program.tell(signal.SIGTERM)
+        assert await it.program.ended() == 0
+
+
 @pytest.mark.timeout(90)
 async def test_it_stops_when_told_to_while_the_code_cannot_be_started(tmp_path: Path) -> None:
     """As at any other time."""
