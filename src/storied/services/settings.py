@@ -98,7 +98,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     local_operators: bool = False
     """Whether who asks from this machine is an operator, and is shown the description, without a credential.
 
-    Where nobody is asked for one, they are. Not behind a proxy on this machine that says of no request for whom it is.
+    Where nobody is asked for one, they are. Not behind a proxy on this machine that says of no request for whom it is:
+    with ``Forwarded``, ``Via``, ``X-Real-IP``, ``CF-Connecting-IP``, or any ``X-Forwarded-…``, it is not the machine
+    that asks.
     """
     public_description: bool = False
     """Whether everybody may see ``/openapi.json`` and ``/docs`` where a credential is asked for."""
