@@ -121,6 +121,16 @@ def test_a_proxy_that_no_address_is_like_is_refused(place: str) -> None:
         Settings(proxy_header="X-Real-IP")
 
 
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("::ffff:10.0.0.1", "10.0.0.1"), ("::ffff:0:0/96", "0.0.0.0/0")],
+)
+def test_a_network_of_the_older_kind_is_named_as_that(place: str, remedy: str) -> None:
+    """Addresses are compared as what they are, so it would never be one of them."""
+    with pytest.raises(DefinitionError, match=f"Write it as {remedy}\\.$"):
+        Settings(proxies=(place,))
+
+
 async def test_clients_behind_a_proxy_have_streams_of_their_own(tmp_path: Path) -> None:
     """Without the setting they share those of the proxy."""
     url = f"sqlite:///{tmp_path}/app.db"
