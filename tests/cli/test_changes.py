@@ -194,6 +194,17 @@ def test_a_document_without_a_history_is_not_found(noted: Shell) -> None:
         assert (done.code, done.out, done.error["error"]) == (1, "", "not-found")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--history",), "Page has no history of '' up to position 8."), ((), "Page has no document '' at position 8.")],
+)
+def test_the_key_of_what_is_not_found_can_be_told_from_the_sentence(
+    noted: Shell, words: tuple[str, ...], said: str
+) -> None:
+    """Also one without a character."""
+    assert said in noted("get", "Page", "", *words).err
+
+
 def test_what_cannot_be_told_is_refused(noted: Shell) -> None:
     """A view that finds documents by what is in them has no histories; a stretch is of a history."""
     assert noted("get", "Word", "one", "--history", "--json").error["error"] == "no-history"

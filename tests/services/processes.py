@@ -48,6 +48,11 @@ class Program:
 
     async def start(self) -> None:
         """Starts it, and returns once it says that it takes requests."""
+        await self.launch()
+        await self.serves()
+
+    async def launch(self) -> None:
+        """Starts it."""
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -59,6 +64,10 @@ class Program:
             cwd=self._folder,
             env=os.environ | self.environment,
         )
+
+    async def serves(self) -> None:
+        """Returns once it says that it takes requests."""
+        assert self.process is not None
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), SECONDS)
         assert line, f"storied {' '.join(self.words)} ended with {await self.process.wait()}"

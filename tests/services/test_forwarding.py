@@ -12,7 +12,7 @@ from storied import DefinitionError
 from storied.services.commands import command_service
 from storied.services.queries import query_service
 from storied.services.settings import Settings
-from storied.services.web.forwarding import Proxies
+from storied.services.web.forwarding import HOPS, Proxies
 from tests.services.asgi import ask, request_of
 from tests.services.library import library
 from tests.services.test_gate import SETTINGS, make_app
@@ -119,6 +119,27 @@ def test_a_proxy_that_no_address_is_like_is_refused(place: str) -> None:
         Settings(proxies=(place,))
     with pytest.raises(DefinitionError, match="Name one of"):
         Settings(proxy_header="X-Real-IP")
+
+
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("::ffff:10.0.0.1", "10.0.0.1"), ("::ffff:0:0/96", "0.0.0.0/0")],
+)
+def test_a_network_of_the_older_kind_is_named_as_that(place: str, remedy: str) -> None:
+    """Addresses are compared as what they are, so it would never be one of them."""
+    with pytest.raises(DefinitionError, match=f"Write it as {remedy}\\.$"):
+        Settings(proxies=(place,))
+
+
+@pytest.mark.parametrize(("header", "written"), [(LISTED, "{}"), ("Forwarded", "for={}")])
+def test_so_many_proxies_are_looked_at_and_no_more(header: str, written: str) -> None:
+    """A header is walked before it is held against any limit; the last that is looked at asks then."""
+
+    def through(count: int) -> str:
+        hops = [CLIENT, *(f"10.0.7.{1 + n}" for n in reversed(range(count)))]
+        return asked_by((header, ", ".join(map(written.format, hops))), header=header)[0]
+
+    assert (through(HOPS - 1), through(HOPS), through(200)) == (CLIENT, f"10.0.7.{HOPS}", f"10.0.7.{HOPS}")
 
 
 async def test_clients_behind_a_proxy_have_streams_of_their_own(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import py_compile
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -45,18 +47,26 @@ class Page(View):
     def noted(self, event: Noted) -> None:
         self.text = event.text
 """
+LOWER, UPPER = (CODE.replace("= event.text", f"= event.text.{how}()") for how in ("lower", "upper"))
 LOUDER = CODE.replace("= event.text", "= event.text.upper()")
+SECOND = 1_700_000_000
 WAITS = "it is started again when the code changes"
 
 
 class Developed:
     """A server that reloads the module in its folder, and what one does to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, code: str = CODE) -> None:
         self.module = folder / "notes.py"
-        self.module.write_text(CODE)
+        self.save(code)
+        py_compile.compile(str(self.module))
         words = ("serve", "notes:app", "--store", "notes.db", "--port", "0", "--reload")
-        self.program = Program(*words, folder=folder)
+        self.program = Program(*words, folder=folder, environment={"PYTHONDONTWRITEBYTECODE": ""})
+
+    def save(self, code: str) -> None:
+        """Writes the module, always within the same second."""
+        self.module.write_text(code)
+        os.utime(self.module, (SECOND, SECOND))
 
     async def text(self) -> str:
         """What the page of the one note says."""
@@ -69,9 +79,9 @@ class Developed:
 
 
 @asynccontextmanager
-async def developed(folder: Path) -> AsyncIterator[Developed]:
+async def developed(folder: Path, code: str = CODE) -> AsyncIterator[Developed]:
     """The server, with one note."""
-    it = Developed(folder)
+    it = Developed(folder, code)
     async with running(it.program), httpx.AsyncClient(base_url=it.program.told["address"], timeout=SECONDS) as client:
         answer = await client.post("/notes", json={"note": "n", "text": "psst"}, headers={"Prefer": "wait=20"})
         assert answer.status_code == 201, answer.text
@@ -93,6 +103,18 @@ async def test_a_change_of_the_code_is_served_and_nobody_is_refused_meanwhile(tm
 
 
 @pytest.mark.timeout(90)
+async def test_the_code_is_loaded_as_it_stands_though_its_second_and_size_are_those_of_before(tmp_path: Path) -> None:
+    """Python would take what it compiled then, for good."""
+    async with developed(tmp_path, LOWER) as it:
+        it.save(UPPER)
+
+        async def shows_it() -> bool:
+            return await it.text() == "PSST"
+
+        await eventually(shows_it, SECONDS)
+
+
+@pytest.mark.timeout(90)
 async def test_a_mistake_in_the_code_waits_for_its_correction_and_so_do_requests(tmp_path: Path) -> None:
     """Nothing is to be typed again in the terminal."""
     async with developed(tmp_path) as it:
@@ -101,6 +123,42 @@ async def test_a_mistake_in_the_code_waits_for_its_correction_and_so_do_requests
         asking = asyncio.create_task(it.text())
         it.module.write_text(LOUDER)
         assert await asking in ("psst", "PSST")
+
+
+@asynccontextmanager
+async def mistaken(folder: Path, code: str) -> AsyncIterator[Developed]:
+    """A server that could not be started from the code yet."""
+    it = Developed(folder)
+    it.save(code)
+    try:
+        await it.program.launch()
+        await eventually(lambda: it.has_logged(WAITS), SECONDS)
+        yield it
+    finally:
+        await it.program.kill()
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize(
+    ("code", "told"), [(CODE + "\nno Python\n", "SyntaxError"), (CODE.replace("{note}", "{page}"), "page")]
+)
+async def test_a_mistake_at_the_first_start_waits_for_its_correction_as_well(
+    code: str, told: str, tmp_path: Path
+) -> None:
+    """It is told, and then the address, once the code can be started."""
+    async with mistaken(tmp_path, code) as it:
+        assert it.has_logged(told)
+        it.save(CODE)
+        await it.program.serves()
+        assert it.program.told["app"] == "notes"
+
+
+@pytest.mark.timeout(90)
+async def test_it_stops_when_told_to_before_the_code_could_be_started_at_all(tmp_path: Path) -> None:
+    """As at any other time."""
+    async with mistaken(tmp_path, "no Python") as it:
+        it.program.tell(signal.SIGTERM)
+        assert await it.program.ended() == 0
 
 
 @pytest.mark.timeout(90)

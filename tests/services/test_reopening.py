@@ -101,6 +101,7 @@ async def test_a_file_that_was_moved_is_for_somebody_to_look_at(tmp_path: Path) 
         await eventually(is_fenced)
         answer = await mark(service, "a-3")
         assert (answer.status, answer.json["code"]) == (503, "store-fenced")
+        assert answer.json["detail"].endswith("before the operator of this server has seen to the store.")
         status, [reason] = await ready(service)
         assert status == 503
         assert "was moved, replaced or removed" in reason

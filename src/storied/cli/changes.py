@@ -13,6 +13,7 @@ from storied.cli.failures import NotFound
 from storied.cli.places import load_app, store_url
 from storied.cli.printing import Output
 from storied.cli.records import print_story, record_json
+from storied.domain.showing import shown
 from storied.domain.times import utc_now
 from storied.domain.views import view_spec
 from storied.engines.opening import open_log
@@ -43,7 +44,7 @@ async def print_changes(arguments: Namespace, out: Output) -> None:
         async for page in _pages(histories, store, arguments, visible, until, now):
             if not page.seen:
                 raise NotFound(
-                    f"{arguments.view} has no history of {arguments.key} up to position {until.position}. "
+                    f"{arguments.view} has no history of {shown(arguments.key)} up to position {until.position}. "
                     f"Look for the document with `storied find {arguments.view}`."
                 )
             if first and not out.json:

@@ -13,6 +13,7 @@ from storied.cli.printing import Output
 from storied.cli.times import parse_count, parse_position
 from storied.cli.values import fields_text
 from storied.cli.verb import Verb
+from storied.domain.showing import shown
 from storied.domain.views import View, view_spec
 from storied.errors import KeyParked
 from storied.projections.asking import meets
@@ -37,7 +38,7 @@ async def _run(arguments: Namespace, out: Output) -> None:
         document = await _document(it, arguments)
     if document is None:
         raise NotFound(
-            f"{arguments.view} has no document {arguments.key} at position {it.position}. "
+            f"{arguments.view} has no document {shown(arguments.key)} at position {it.position}. "
             f"Look for it with `storied find {arguments.view}`."
         )
     if out.json:

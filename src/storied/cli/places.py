@@ -72,8 +72,8 @@ def names_app(arguments: Namespace) -> bool:
     return bool(arguments.app or os.environ.get(APP_VARIABLE))
 
 
-def load_app(arguments: Namespace) -> App:
-    """The app that ``--app`` names. Raises `UsageProblem`, and `DefinitionError` as its module raised it."""
+def app_named(arguments: Namespace) -> tuple[str, str]:
+    """The module and the name in it that ``--app`` says. Raises `UsageProblem`."""
     given: str | None = arguments.app or os.environ.get(APP_VARIABLE)
     if not given:
         raise UsageProblem(
@@ -83,6 +83,12 @@ def load_app(arguments: Namespace) -> App:
     module_name, colon, name = given.partition(":")
     if not (module_name and colon and name):
         raise UsageProblem(f"{given!r} names no app. Write the module, a colon and the variable, such as shop:app.")
+    return module_name, name
+
+
+def load_app(arguments: Namespace) -> App:
+    """The app that ``--app`` names. Raises `UsageProblem`, and `DefinitionError` as its module raised it."""
+    module_name, name = app_named(arguments)
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     found: object = _import(module_name)

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import os
 import sys
+import traceback
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import Any, NamedTuple
 
 from storied.app import App
 from storied.cli.configuring import add_files, settings_from
-from storied.cli.failures import USAGE, UsageProblem
+from storied.cli.failures import USAGE, UsageProblem, sentence
 from storied.cli.logs import log_to_stderr
-from storied.cli.places import APP_VARIABLE, STORE_VARIABLE, add_store, load_app, store_or_default
+from storied.cli.places import (
+    APP_VARIABLE,
+    STORE_VARIABLE,
+    add_store,
+    app_named,
+    is_debugging,
+    load_app,
+    store_or_default,
+)
 from storied.cli.printing import Output
+from storied.cli.sources import run_from_source
 from storied.cli.times import parse_count
 from storied.cli.verb import Verb
+from storied.errors import StoriedError
 from storied.services.access.identity import takes_any_audience
 from storied.services.gate import Gate
+from storied.services.service import Service
 from storied.services.serving.listening import address_of, hold
 from storied.services.serving.stopping import end_when_told
 from storied.services.serving.supervising import Parent, Program, Supervisor
@@ -30,6 +45,8 @@ from storied.services.telemetry.observing import Meters
 from storied.services.telemetry.sharing import Shared, Sheet, new_sheet
 from storied.services.telemetry.tracing import are_recorded
 from storied.services.web.hosts import is_loopback
+
+log = logging.getLogger("storied.services")
 
 
 def add_target(parser: ArgumentParser) -> None:
@@ -70,41 +87,84 @@ def _add_options(parser: ArgumentParser) -> None:
 
 async def _run(arguments: Namespace, out: Output) -> None:
     end_when_told()
-    app = load_app(arguments)
+    app_named(arguments)
     running = _optional("running", "services")
     log_to_stderr()
     parent = None
     if arguments.socket is not None:
         parent = Parent()
         parent.watch()
-    url, is_default = store_or_default(arguments, app)
-    settings = settings_from(arguments, app)
-    gate = Gate(app, settings, Meters(Shared(arguments.sheets)) if arguments.sheets else None)
-    several = arguments.processes > 1
-    changes = _changes(arguments) if arguments.reload else None
-    views = not (arguments.commands or arguments.queries or arguments.no_views)
-    service = service_of(app, url, _side(arguments), gate, views=views and not several)
+    changes = None
+    if arguments.reload:
+        run_from_source(Path.cwd())
+    if arguments.reload and parent is None:
+        changes = _changes(arguments)
+    made = _made(arguments) if changes is None or arguments.check else await _made_at_last(arguments)
     given = arguments.socket
     with socket(fileno=given) if given is not None else hold(arguments.host, arguments.port) as holding:
-        told = _Told(arguments, app, url, gate, out, address_of(holding).url, is_default)
-        if (several or changes is not None) and not arguments.check:
-            programs = _programs(arguments, url, holding, views=views)
-            turn_away = partial(running.turn_away, service, gate)
+        told = _Told(arguments, made, out, address_of(holding).url)
+        if (arguments.processes > 1 or changes is not None) and not arguments.check:
+            programs = _programs(arguments, made.url, holding)
+            turn_away = partial(running.turn_away, made.service, made.gate)
             code = await Supervisor(programs, holding, turn_away, changes).run(told.tell)
             if code:
                 raise SystemExit(code)
             return
-        await running.serve(service, gate, holding, started=told, parent=parent)
+        await running.serve(made.service, made.gate, holding, started=told, parent=parent)
+
+
+class _Made(NamedTuple):
+    """What is served, and whether nothing names its store."""
+
+    app: App
+    url: str
+    is_default: bool
+    gate: Gate
+    service: Service[Any]
+
+
+def _made(arguments: Namespace) -> _Made:
+    """It, by the code and the settings. Raises `StoriedError`."""
+    app = load_app(arguments)
+    url, is_default = store_or_default(arguments, app)
+    settings = settings_from(arguments, app)
+    gate = Gate(app, settings, Meters(Shared(arguments.sheets)) if arguments.sheets else None)
+    views = _keeps_views(arguments) and arguments.processes == 1
+    return _Made(app, url, is_default, gate, service_of(app, url, _side(arguments), gate, views=views))
+
+
+async def _made_at_last(arguments: Namespace) -> _Made:
+    """The same. A mistake in the code or the settings is told, and at the next change this process begins anew."""
+    change = asyncio.create_task(_first(_changes(arguments)))
+    await asyncio.sleep(0)  # it watches from here on: the code may change while it is loaded
+    try:
+        return _made(arguments)
+    except StoriedError as error:
+        if is_debugging(arguments):
+            traceback.print_exc()
+        print(sentence(error, json=arguments.json), file=sys.stderr)
+        log.error("%s cannot be started; it is started again when the code changes", ":".join(app_named(arguments)))
+        if not await change:
+            raise
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what was typed
+    finally:
+        change.cancel()
+
+
+async def _first(changes: AsyncIterator[str]) -> str | None:
+    """The name of what changes first; None when none is seen any more."""
+    async for name in changes:
+        return name
+    return None
 
 
 class _Told:
     """Says where the server listens and what about it one should know, once it takes requests."""
 
-    def __init__(
-        self, arguments: Namespace, app: App, url: str, gate: Gate, out: Output, address: str, is_default: bool
-    ) -> None:
-        self.arguments, self.app, self.url, self.gate, self.out = arguments, app, url, gate, out
-        self.address, self.is_default = address, is_default
+    def __init__(self, arguments: Namespace, made: _Made, out: Output, address: str) -> None:
+        self.arguments, self.out, self.address = arguments, out, address
+        self.app, self.url, self.is_default, self.gate, _ = made
 
     def __call__(self, server: Any) -> None:
         """The server has started."""
@@ -116,7 +176,6 @@ class _Told:
     def tell(self) -> None:
         """Prints it."""
         arguments, side = self.arguments, _side(self.arguments)
-        views = side == "both" and not arguments.no_views
         if self.out.json:
             self.out.document(
                 {
@@ -125,7 +184,7 @@ class _Told:
                     "store": self.url,
                     "commands": side != "queries",
                     "queries": side != "commands",
-                    "views": views,
+                    "views": _keeps_views(arguments),
                     "processes": arguments.processes,
                     "authentication": self.gate.verifier is not None,
                     "rules": self.app.access.configured,
@@ -171,12 +230,19 @@ def _side(arguments: Namespace) -> Side:
     return "commands" if arguments.commands else "queries" if arguments.queries else "both"
 
 
-def _programs(arguments: Namespace, url: str, holding: socket, *, views: bool) -> list[Program]:
+def _keeps_views(arguments: Namespace) -> bool:
+    """Whether the views are kept up to date here, by this process or one that it starts."""
+    return _side(arguments) == "both" and not arguments.no_views
+
+
+def _programs(arguments: Namespace, url: str, holding: socket) -> list[Program]:
     """The processes to keep running: those that serve, and beside several one for the views, if they are run here."""
     app = arguments.app or ""
     base = (sys.executable, "-m", "storied.cli")
     common = ("--store", url, *(f"--{flag}" for flag in ("json", "debug") if getattr(arguments, flag, False)))
-    flags = [flag for flag in ("commands", "queries", "insecure_no_auth", "quiet") if getattr(arguments, flag)]
+    flags = [
+        flag for flag in ("commands", "queries", "insecure_no_auth", "reload", "quiet") if getattr(arguments, flag)
+    ]
     options = ["--host", arguments.host, "--socket", str(holding.fileno())]
     options += ["--" + flag.replace("_", "-") for flag in flags]
     for name in ("config", "keys"):
@@ -193,7 +259,7 @@ def _programs(arguments: Namespace, url: str, holding: socket, *, views: bool) -
         files = (own, *(one for one in sheets if one != own))
         words = (*base, "serve", *target, *common, *options, "--sheets", *map(str, files))
         programs.append(Program(f"server {n}", words, files=files, sheet=Sheet(own), hopeless=(USAGE,)))
-    if views and several:
+    if _keeps_views(arguments) and several:
         words = (*base, "work", *target, *common, "--supervised")
         programs.append(Program("worker", words, last=True, hopeless=(USAGE,)))
     return programs

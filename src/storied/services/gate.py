@@ -22,7 +22,8 @@ from storied.services.web.hosts import is_loopback, is_loopback_address, name_in
 from storied.services.web.http import Request
 from storied.services.web.routing import Route
 
-_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
+_FORWARDED = (b"forwarded", b"x-real-ip", b"cf-connecting-ip", b"via")
+"""Headers by which a proxy says that it passes a request on, beside all that begin with ``x-forwarded-``."""
 
 
 class Gate(Pipeline):
@@ -140,9 +141,13 @@ def is_local(gate: Gate, request: Request) -> bool:
 def comes_from_here(request: Request) -> bool:
     """Whether the request comes from this machine and asks for it, and nobody says that they pass it on for another."""
     table = request.headers.table
-    if request.address is None or any(name in table for name in _FORWARDED):
+    if request.address is None or any(map(_says_forwarded, table)):
         return False
     return is_loopback_address(request.address) and is_loopback(name_in(table.get(b"host", b"").decode("latin-1")))
+
+
+def _says_forwarded(name: bytes) -> bool:
+    return name in _FORWARDED or name.startswith(b"x-forwarded-")
 
 
 def _who(request: Request) -> str:

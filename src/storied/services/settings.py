@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import msgspec
 
@@ -98,7 +98,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     local_operators: bool = False
     """Whether who asks from this machine is an operator, and is shown the description, without a credential.
 
-    Where nobody is asked for one, they are. Not behind a proxy on this machine that says of no request for whom it is.
+    Where nobody is asked for one, they are. Not behind a proxy on this machine that says of no request for whom it is:
+    with ``Forwarded``, ``Via``, ``X-Real-IP``, ``CF-Connecting-IP``, or any ``X-Forwarded-…``, it is not the machine
+    that asks.
     """
     public_description: bool = False
     """Whether everybody may see ``/openapi.json`` and ``/docs`` where a credential is asked for."""
@@ -145,12 +147,19 @@ def _check_proxies(proxies: Iterable[str], header: str) -> None:
     """Passes what `Proxies` takes. Raises `DefinitionError`."""
     for place in proxies:
         try:
-            ip_network(place)
+            network = ip_network(place)
         except ValueError:
             raise DefinitionError(
                 f"{shown(place)} is neither the address of a proxy nor a network. Write it such as 127.0.0.1, "
                 "10.0.7.0/24 or fd00::/8, with no bit set behind the network's own."
             ) from None
+        mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+        if mapped is not None:
+            older = IPv4Network((mapped, network.prefixlen - 96))
+            raise DefinitionError(
+                f"{shown(place)} is of addresses of IPv4 as IPv6 has them, which are compared as what they are. Write "
+                f"it as {older if '/' in place else mapped}."
+            )
     if header not in FORWARDING:
         raise DefinitionError(
             f"proxy_header={shown(header)} is none that is read. Name one of {', '.join(FORWARDING)}."

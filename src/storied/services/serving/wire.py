@@ -28,6 +28,7 @@ from storied.services.web.routing import RECOGNISED, unknown_method
 _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 _LINE = re.compile(rb"^([!#$%&'*+.^_`|~0-9A-Za-z-]+) [\x21-\x7e]+ HTTP/1\.[01]\r?$", re.MULTILINE)
 VERSIONS = ("1.0", "1.1")
+"""RFC 9110 (2.5) has 1.2 to 1.9 taken for 1.1. The parser does not read them, and cannot be told to."""
 _UNKNOWN = "0.0"
 """The version of a head before its first line has told one."""
 _ROOM = 4096

@@ -2,7 +2,8 @@
 
 Anybody may send a header that names another. So only one header is looked at, that which the proxies write, and only
 where the connection comes from one of them. It is read from its end: each proxy adds whom it was asked by, and the
-first that is no trusted proxy is who asks. What stands before was written by that one, and is nobody's word.
+first that is no trusted proxy is who asks. What stands before was written by that one, and is nobody's word. Where more
+proxies than any request passes are all trusted, the last that is looked at is who asks.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import islice
 from typing import NamedTuple
 
 from storied.services.web.http import Headers, Request
@@ -19,6 +21,9 @@ Network = IPv4Network | IPv6Network
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PAIR = re.compile(rf'[ \t]*(?:({_WORD})=(?:({_WORD})|"((?:[^"\\]|\\.)*)"))?[ \t]*([;,]|\Z)')
 _NODE = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
+
+HOPS = 32
+"""So many proxies are looked at, from the end."""
 
 
 class Hop(NamedTuple):
@@ -42,7 +47,7 @@ class Proxies:
         if address is None or not self._has(address):
             return
         scheme = ""
-        for hop in self._read(request.headers):
+        for hop in islice(self._read(request.headers), HOPS):
             scheme = hop.scheme.lower()
             asked_by = _address_in(hop.node)
             if asked_by is None:
@@ -61,7 +66,7 @@ class Proxies:
 def _listed(headers: Headers) -> Iterable[Hop]:
     """What ``X-Forwarded-For`` says, from its end; the scheme is what the last proxy says in a header of its own."""
     scheme = (headers.get("x-forwarded-proto") or "").rpartition(",")[2].strip()
-    for node in reversed((headers.get("x-forwarded-for") or "").split(",")):
+    for node in reversed((headers.get("x-forwarded-for") or "").rsplit(",", HOPS)):
         yield Hop(node.strip(), scheme)
 
 

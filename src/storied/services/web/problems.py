@@ -200,9 +200,17 @@ BY_CLASS: dict[type[BaseException], Problem] = {
 }
 """By the error's class, or the nearest one that it derives from."""
 
+_MOVED = msgspec.structs.replace(
+    BY_CLASS[errors.StoreFenced],
+    detail="Nothing was done. No command is taken before the operator of this server has seen to the store.",
+)
+"""Of a store that was moved away: it does not come back by itself, as one does whose disk failed."""
+
 
 def problem_of(error: BaseException) -> Problem:
     """The row of the table that the error has."""
+    if isinstance(error, errors.StoreFenced) and error.moved:
+        return _MOVED
     if isinstance(error, StoriedError) and not isinstance(error, errors.Rejected):
         by_code = BY_CODE.get(error.code)
         if by_code is not None:
