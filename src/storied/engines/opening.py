@@ -129,11 +129,15 @@ def look_of(url: str) -> tuple[int, ...] | None:
     """
     if not is_made(url):
         return None
+    path = sqlite_address(url).path
     try:
-        status = sqlite_address(url).path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    file = status.st_dev, status.st_ino
+    if Path(f"{path.resolve()}-wal").exists():
+        return file  # somebody has it open, so it is all there, and changes as long as they write
+    return *file, status.st_size, status.st_mtime_ns
 
 
 def _bad_url(url: str, why: str) -> StoreUnavailable:
