@@ -122,6 +122,24 @@ async def test_read_models_that_were_removed_are_made_anew_under_load(
             stop.set()
 
 
+async def test_an_app_that_may_make_no_file_makes_none(tmp_path: Path) -> None:
+    """Where none is, and where one was only begun to be copied there."""
+    for begun in (False, True):
+        if begun:
+            (tmp_path / "tally.db").touch()
+        with pytest.raises(StoreUnavailable, match="No such file" if not begun else "too short"):
+            async with app.open(url_in(tmp_path), make=False):
+                pass
+        assert [(file.name, file.stat().st_size) for file in tmp_path.iterdir()] == [("tally.db", 0)] * begun
+
+
+async def test_an_app_that_may_make_no_file_opens_what_is_there(tmp_path: Path) -> None:
+    """A store that was made before."""
+    url = await filled(tmp_path / "here", "a-1")
+    async with app.open(url, make=False) as opened:
+        assert await opened.store.head() == 1
+
+
 @pytest.mark.timeout(90)
 async def test_a_worker_goes_on_with_the_log_that_is_there(tmp_path: Path) -> None:
     """It makes nothing where there is nothing; another log's documents take the place of the old ones."""
