@@ -152,18 +152,21 @@ class App:
         self.access.allow(subject, to, when=when, where=where, history=history)
 
     @asynccontextmanager
-    async def open(self, url: str, *, views: bool = True, clock: Clock = utc_now) -> AsyncIterator[OpenApp]:
+    async def open(
+        self, url: str, *, views: bool = True, make: bool = True, clock: Clock = utc_now
+    ) -> AsyncIterator[OpenApp]:
         """The app on the store that *url* names, until the block ends.
 
         ``memory://`` keeps nothing, ``sqlite:///shop.db`` one file and the read models beside it. With ``views=False``
-        another process keeps the views up to date. Raises `DefinitionError` and `StoreUnavailable`.
+        another process keeps the views up to date, and with ``make=False`` a log that is not there is not made.
+        Raises `DefinitionError` and `StoreUnavailable`.
         """
         providers = Providers(self._providers)
         for handler in self._handlers.values():
             providers.check(handler)
         projectors = {name: Projector(view_spec(view)) for name, view in self._views.items()}
         events = self.event_types()
-        async with open_engine(url, clock=clock) as engine:
+        async with open_engine(url, make=make, clock=clock) as engine:
             runners = Runners(projectors.values(), engine.documents, engine.store) if views else None
 
             async def log() -> EventStore:

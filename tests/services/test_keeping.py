@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
+import apsw
 import pytest
 
 from storied.engines.opening import open_documents
 from storied.errors import StoreUnavailable
 from storied.projections import beating
 from storied.services.commands import command_service
+from storied.services.serving import keeping
 from storied.testing.waiting import eventually
 from tests.services.asgi import ask
 from tests.services.processes import APP, Program, running
@@ -83,6 +87,57 @@ async def test_a_command_service_whose_file_was_moved_is_not_ready(tmp_path: Pat
         answer = await ask(service, "GET", "/readyz")
         assert answer.status == 503
         assert "was moved, replaced or removed" in answer.json["reasons"][0]
+
+
+async def test_read_models_that_were_removed_are_made_anew_under_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also while the log's file changes more often than it is looked at."""
+    monkeypatch.setattr(beating, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(keeping, "LOOK_SECONDS", 0.2)
+    url, stop, started = await filled(tmp_path / "here", "a-1"), asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        other = apsw.Connection(str(tmp_path / "here" / "tally.db"))
+        other.pragma("user_version")  # before it has read anything it knows of no write-ahead log
+        async with app.open(url, views=False) as opened:
+            while not stop.is_set():
+                await opened.record(Marked(tally="b", mark="b"))
+                with suppress(apsw.BusyError):  # somebody else is at it
+                    other.wal_checkpoint()
+        other.close()
+
+    async def told() -> None:
+        await stop.wait()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(write())
+        group.create_task(keeping.keep(app, url, told, started.set))
+        try:
+            await started.wait()
+            move(tmp_path / "here", "tally.views.db*", tmp_path / "away")
+            await eventually(lambda: "kept up to date again, from the same log" in caplog.text)
+            assert (tmp_path / "here" / "tally.views.db").exists()
+        finally:
+            stop.set()
+
+
+async def test_an_app_that_may_make_no_file_makes_none(tmp_path: Path) -> None:
+    """Where none is, and where one was only begun to be copied there."""
+    for begun in (False, True):
+        if begun:
+            (tmp_path / "tally.db").touch()
+        with pytest.raises(StoreUnavailable, match="No such file" if not begun else "too short"):
+            async with app.open(url_in(tmp_path), make=False):
+                pass
+        assert [(file.name, file.stat().st_size) for file in tmp_path.iterdir()] == [("tally.db", 0)] * begun
+
+
+async def test_an_app_that_may_make_no_file_opens_what_is_there(tmp_path: Path) -> None:
+    """A store that was made before."""
+    url = await filled(tmp_path / "here", "a-1")
+    async with app.open(url, make=False) as opened:
+        assert await opened.store.head() == 1
 
 
 @pytest.mark.timeout(90)

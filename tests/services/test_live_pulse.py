@@ -13,7 +13,7 @@ from storied.services.queries import QueryService, query_service
 from storied.services.querying import live, pulse
 from storied.services.settings import Settings
 from storied.store.documents import Heartbeat
-from tests.services.library import library
+from tests.services.library import Returned, library
 from tests.services.test_live import listening
 from tests.services.test_live_status import said, shelves, stained
 from tests.services.test_queries import get, stocked
@@ -99,6 +99,19 @@ async def test_a_dead_view_is_told_before_what_is_held_back_of_it(tmp_path: Path
         assert await said(client) == DEAD
         async with library.open(url):
             assert await said(client) == ("parked", f"the document stopped before event {head}")
+
+
+async def test_a_view_lives_as_soon_as_its_app_is_open(tmp_path: Path) -> None:
+    """Also one that stands still: for who asks whether to send requests, and for streams."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    async with stocked(url):
+        pass
+    async with library.open(url) as opened, query_service(library, url) as service:
+        assert (await get(service, "/readyz")).status == 200
+        async with listening(service, "/books/emma") as client:
+            assert (await client.next()).event == "document"
+            await opened.record(Returned(book="emma"))
+            assert (await client.next()).event == "document"  # and nothing was said in between
 
 
 async def test_a_stream_of_what_was_never_built_is_not_live(tmp_path: Path) -> None:

@@ -43,28 +43,29 @@ class SqliteAddress(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_engine(url: str, *, clock: Clock = utc_now) -> AsyncIterator[Engine]:
+async def open_engine(url: str, *, make: bool = True, clock: Clock = utc_now) -> AsyncIterator[Engine]:
     """The engine that *url* names: ``memory://`` or ``sqlite:///folder/shop.db`` (four slashes for an absolute path).
 
     ``?synchronous=normal`` makes SQLite faster and lets a power cut take the last acknowledged appends with it;
-    ``?network=allow`` opens a file on a network file system, whose locks may not hold. Raises `StoreUnavailable`.
+    ``?network=allow`` opens a file on a network file system, whose locks may not hold. With
+    ``make=False`` a log that is not there is not made. Raises `StoreUnavailable`.
     """
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_log(url, clock=clock))
+        store = await stack.enter_async_context(open_log(url, make=make, clock=clock))
         documents = await stack.enter_async_context(open_documents(url))
         yield Engine(store, documents)
 
 
 @asynccontextmanager
-async def open_log(url: str, *, clock: Clock = utc_now) -> AsyncIterator[MemoryStore | SqliteStore]:
-    """The log alone of the store that *url* names. Raises `StoreUnavailable`."""
+async def open_log(url: str, *, make: bool = True, clock: Clock = utc_now) -> AsyncIterator[MemoryStore | SqliteStore]:
+    """The log alone of the store that *url* names, which *make* lets make an absent file. Raises `StoreUnavailable`."""
     store: MemoryStore | SqliteStore
     if url == "memory://":
         store = MemoryStore(clock)
     else:
         address = sqlite_address(url)
         store = await SqliteStore.open(
-            address.path, synchronous=address.synchronous, network=address.network, clock=clock
+            address.path, synchronous=address.synchronous, network=address.network, make=make, clock=clock
         )
     try:
         yield store
@@ -129,11 +130,15 @@ def look_of(url: str) -> tuple[int, ...] | None:
     """
     if not is_made(url):
         return None
+    path = sqlite_address(url).path
     try:
-        status = sqlite_address(url).path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    file = status.st_dev, status.st_ino
+    if Path(f"{path.resolve()}-wal").exists():
+        return file  # somebody has it open, so it is all there, and changes as long as they write
+    return *file, status.st_size, status.st_mtime_ns
 
 
 def _bad_url(url: str, why: str) -> StoreUnavailable:

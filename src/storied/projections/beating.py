@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from storied.domain.ids import new_id
-from storied.errors import StoreClosed, StoreUnavailable
-from storied.projections.runner import Runner, Runners
+from storied.errors import StoreClosed, StoreError, StoreUnavailable
+from storied.projections.runner import Life, Runner, Runners, ViewState
 from storied.projections.troubles import Trouble
 from storied.store.documents import Documents, Heartbeat
 from storied.store.placing import MOVED, Placed
@@ -29,15 +29,18 @@ log = logging.getLogger("storied.projections")
 
 @asynccontextmanager
 async def kept_up_to_date(runners: Runners, documents: Documents, store: EventStore) -> AsyncIterator[None]:
-    """The runners run and give signs of life until the block ends."""
+    """The runners run and give signs of life, the first of them before the block begins, until it ends."""
     beating = Beating(runners, documents, store)
-    runners.start()
-    task = asyncio.create_task(beating.run(), name="storied-beating")
     try:
-        yield
+        await beating.begin()
+        runners.start()
+        task = asyncio.create_task(beating.run(), name="storied-beating")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
     finally:
-        task.cancel()
-        await asyncio.wait([task])
         await beating.leave()
         await runners.stop()
 
@@ -55,8 +58,22 @@ class Beating:
         self._trouble = Trouble("no sign of life could be given", "signs of life are given again")
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-12:]}"
 
+    async def begin(self) -> None:
+        """Gives the first sign for each view that is about to go on from where it was left.
+
+        Without it, whoever asks in the first moments would take a view that stands still for dead.
+        """
+        try:
+            head = await self._store.head()
+            signs = [await self._sign(runner, left, head) for runner, left in await self._left()]
+            self._was_seen = bool(signs)
+            if signs:
+                await self._documents.beat(self.worker, signs)
+        except StoreError as error:
+            self._trouble.met(error)
+
     async def run(self) -> None:
-        """Beats until it is cancelled or the store closes. A process that lives for less than a beat gives none."""
+        """Beats until it is cancelled or the store closes."""
         try:
             while True:
                 await asyncio.sleep(BEAT_SECONDS)
@@ -76,7 +93,8 @@ class Beating:
         """Gives one sign for each runner. Raises `StoreUnavailable`."""
         self._was_seen = True
         head = await self._store.head()
-        await self._documents.beat(self.worker, [await self._sign(runner, head) for runner in self._runners])
+        signs = [await self._sign(runner, runner.state, head) for runner in self._runners]
+        await self._documents.beat(self.worker, signs)
 
     async def leave(self) -> None:
         """Says goodbye, as far as the documents take it."""
@@ -97,8 +115,18 @@ class Beating:
             return  # nobody would hear it there
         await self.leave()
 
-    async def _sign(self, runner: Runner, head: int) -> Heartbeat:
-        state = runner.state
+    async def _left(self) -> list[tuple[Runner, ViewState]]:
+        """The runners of the views that somebody left without an error, made of this log; and how they were left."""
+        found = []
+        for edition in await self._documents.editions():
+            runner, checkpoint = self._all.by_name.get(edition.table.name), edition.checkpoint
+            made = checkpoint.position == 0 or checkpoint.log == self._store.identity
+            if runner is not None and edition.live and edition.error is None and made:
+                life: Life = "running" if await self._documents.is_live(runner.projector.table) else "building"
+                found.append((runner, ViewState(edition.table.name, life, checkpoint.position)))
+        return found
+
+    async def _sign(self, runner: Runner, state: ViewState, head: int) -> Heartbeat:
         lag = await self._lag(runner, state.position) if state.position < head else 0
         return Heartbeat(state.view, self.worker, state.life, state.position, head, lag)
 

@@ -33,11 +33,12 @@ _LEVELS = {"full": 2, "normal": 1}
 
 
 def open_writer(
-    path: Path, synchronous: Synchronous, application_id: int, *, network: bool = False
+    path: Path, synchronous: Synchronous, application_id: int, *, network: bool = False, make: bool = True
 ) -> PresentConnection:
-    """A connection that writes, in WAL mode, with *synchronous* set and read back; makes an absent file, mode 0600.
+    """A connection that writes, in WAL mode, with *synchronous* set and read back.
 
-    Raises `StoreUnavailable` when it cannot be opened so; also on a network file system, unless *network* allows it.
+    An absent file is made, mode 0600, and an empty one taken, unless *make* is false. Raises `StoreUnavailable` when it
+    cannot be opened so; also on a network file system, unless *network* allows it.
     """
     check_sqlite()
     if not network:
@@ -47,8 +48,9 @@ def open_writer(
             f"the folder {path.parent} does not exist. Make it first, or give another path.", code="no-folder"
         )
     try:
-        make_file(path)
-        _check_size(path)
+        if make:
+            make_file(path)
+        _check_size(path, may_be_new=make)
         connection = PresentConnection(path, flags=apsw.SQLITE_OPEN_READWRITE)
     except (OSError, apsw.Error) as error:
         raise unavailable(path, error) from error
@@ -228,9 +230,10 @@ def _is_forbidden(path: Path, error: Exception) -> bool:
     return isinstance(error, apsw.CantOpenError) and any(denied)
 
 
-def _check_size(path: Path) -> None:
+def _check_size(path: Path, *, may_be_new: bool) -> None:
     """Passes a new file, and one that is long enough for a database: SQLite would write over a single byte."""
-    if 0 < path.stat().st_size < SMALLEST_DATABASE:
+    size = path.stat().st_size
+    if size < SMALLEST_DATABASE and not (may_be_new and size == 0):
         raise StoreUnavailable(
             f"{path} is too short to be a database. Nothing was changed. Give the path of a store, or of a new file.",
             code="not-a-store",

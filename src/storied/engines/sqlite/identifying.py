@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import apsw
@@ -15,76 +15,54 @@ from storied.engines.sqlite.statements import statements
 from storied.errors import StoriedError
 from storied.store.documents import Checkpoint
 
-AGAIN_SECONDS = 10.0
-"""How long a file that was written to counts as the one that was looked into."""
-
 _SQL = statements("log.sql")
 
 
 class LogAt:
-    """The log at a path, whichever that is by now. A look costs a `stat`, unless the file is another than before."""
+    """The log at a path, whichever that is by now. A look costs a `stat`, unless the file has changed since."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: tuple[int, int] | None = None
-        self._stamp: tuple[int, int] | None = None
-        self._looked = 0.0
-        self._identity: str | None = None
-        self._proven: set[str] = set()
+        self._stamp: tuple[int, ...] | None = None
+        self._proven: set[tuple[str, str]] = set()
 
-    async def made(self, view: str, checkpoint: Checkpoint) -> bool | None:
-        """Whether the view's checkpoint was made of the log that is there; None where that cannot be told.
+    async def foreign(self, checkpoints: Mapping[str, Checkpoint]) -> set[str]:
+        """The views, by name, whose checkpoint was not made of the log that is there; none where that cannot be told.
 
-        Once it was, it is as long as the same file is there and the checkpoint names its identity.
+        A checkpoint that was is believed as long as the file is the same, and it goes on naming that log.
         """
-        if checkpoint.position == 0:
-            return True
-        try:
-            if not await self._is_known():
-                return None
-            if checkpoint.log != self._identity:
-                return False
-            if view not in self._proven:
-                if await asyncio.to_thread(_digest_in, self._path, checkpoint.position) != checkpoint.digest:
-                    return False
-                self._proven.add(view)
-        except (OSError, apsw.Error, UnicodeDecodeError, StoriedError):
-            return None
-        return True
-
-    async def _is_known(self) -> bool:
-        """Whether there is a log, whose identity is known then."""
+        begun = {view: checkpoint for view, checkpoint in checkpoints.items() if checkpoint.position > 0}
         try:
             status = os.stat(self._path)
-        except OSError:
-            return False
-        file, stamp = (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)
-        now = time.monotonic()
-        if file != self._file or (stamp != self._stamp and now - self._looked > AGAIN_SECONDS):
-            before, self._file = (self._file, self._identity), None  # nothing is known when the look fails
-            self._identity = await asyncio.to_thread(_identity_in, self._path)
-            if before != (file, self._identity):
-                self._proven.clear()
-            self._file, self._stamp, self._looked = file, stamp, now
-        return self._identity is not None
+            # what is copied over a file leaves it where it is; and `cp -p` sets all but the time of the change
+            stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            if stamp != self._stamp:
+                self._stamp, self._proven = stamp, set()
+            asked = {view: it for view, it in begun.items() if (view, it.log) not in self._proven}
+            if not asked:
+                return set()
+            positions = [it.position for it in asked.values()]
+            identity, digests = await asyncio.to_thread(_looked_into, self._path, positions)
+        except (OSError, apsw.Error, UnicodeDecodeError, StoriedError):
+            return set()
+        if identity is None:
+            return set()
+        made = {view for view, it in asked.items() if (it.log, it.digest) == (identity, digests.get(it.position))}
+        self._proven |= {(view, identity) for view in made}
+        return asked.keys() - made
 
 
-def _identity_in(path: Path) -> str | None:
-    """The identity of the log in the file; None while it has none. Raises `StoreUnavailable`."""
+def _looked_into(path: Path, positions: Iterable[int]) -> tuple[str | None, dict[int, bytes | None]]:
+    """The identity of the log in the file, None while it has none; and the digests of its events at the positions.
+
+    That of an event which it does not reach is None. Raises `StoreUnavailable`.
+    """
     connection = _opened(path)
     with closed_on_failure(connection, path):
         identity: object = dict(connection.execute(_SQL["facts"])).get("identity")
+        digests = {position: connection.execute(_SQL["digest_at"], (position,)).get for position in positions}
     connection.close()
-    return None if identity is None else str(identity)
-
-
-def _digest_in(path: Path, position: int) -> bytes | None:
-    """The digest of the event at the position; None when the log does not reach it. Raises `StoreUnavailable`."""
-    connection = _opened(path)
-    with closed_on_failure(connection, path):
-        digest: bytes | None = connection.execute(_SQL["digest_at"], (position,)).get
-    connection.close()
-    return digest
+    return None if identity is None else str(identity), digests
 
 
 def _opened(path: Path) -> PresentConnection:

@@ -81,9 +81,15 @@ class SqliteStore:
 
     @classmethod
     async def open(
-        cls, path: Path, *, synchronous: Synchronous = "full", network: bool = False, clock: Clock = utc_now
+        cls,
+        path: Path,
+        *,
+        synchronous: Synchronous = "full",
+        network: bool = False,
+        make: bool = True,
+        clock: Clock = utc_now,
     ) -> SqliteStore:
-        """The store in the file at *path*, which is made when it is absent.
+        """The store in the file at *path*, which is made when it is absent, unless *make* is false.
 
         With ``synchronous="normal"`` the last appends may be lost in a power cut although they were acknowledged.
         A network file system is refused, unless *network* allows it.
@@ -92,7 +98,7 @@ class SqliteStore:
         store = cls(path)
 
         def start_writing() -> Writer:
-            connection = open_writer(path, synchronous, APPLICATION_ID, network=network)
+            connection = open_writer(path, synchronous, APPLICATION_ID, network=network, make=make)
             with closed_on_failure(connection, path):
                 store.identity = _prepare(connection, path)
                 sync_recovered(connection)

@@ -52,11 +52,8 @@ class Origin:
             editions = [edition for edition in await self._documents.editions() if edition.live]
         except StoreError:
             editions = []
-        found: dict[str, float] = {}
-        for edition in editions:
-            view = edition.table.name
-            if await self._log.made(view, edition.checkpoint) is False:
-                found[view] = self._foreign.get(view, time.monotonic())
+        others = await self._log.foreign({edition.table.name: edition.checkpoint for edition in editions})
+        found = {view: self._foreign.get(view, time.monotonic()) for view in others}
         began, ended = found.keys() - self._foreign.keys(), self._foreign and not found
         self._foreign = found
         if began:

@@ -36,7 +36,7 @@ async def keep(app: App, url: str, told: Callable[[], Awaitable[None]], started:
         await _first(stopping, _settled(url))
         try:
             if not stopping.done():
-                async with app.open(url) as opened:
+                async with app.open(url, make=False) as opened:
                     trouble.over()
                     what = "the same log as before" if opened.store.identity == identity else "another log than before"
                     log.warning("the views are kept up to date again, from %s", what)
