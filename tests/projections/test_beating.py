@@ -52,6 +52,13 @@ async def test_the_first_sign_is_there_once_an_app_is_open(tmp_path: Path) -> No
     assert await signs(url) == {}
 
 
+async def test_views_that_are_new_live_from_the_start(tmp_path: Path) -> None:
+    """Nothing was left of them, and their first documents are served at once."""
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    async with app.open(url):
+        assert {beat.life for beat in (await signs(url)).values()} == {"running"}
+
+
 async def test_the_first_sign_says_how_far_a_view_was_left_behind(tmp_path: Path) -> None:
     """By what came since, and not by the oldest event."""
     url = f"sqlite:///{tmp_path / 'shop.db'}"

@@ -59,7 +59,7 @@ class Beating:
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-12:]}"
 
     async def begin(self) -> None:
-        """Gives the first sign for each view that is about to go on from where it was left.
+        """Gives the first sign for each view that is about to begin, or to go on from where it was left.
 
         Without it, whoever asks in the first moments would take a view that stands still for dead.
         """
@@ -116,14 +116,16 @@ class Beating:
         await self.leave()
 
     async def _left(self) -> list[tuple[Runner, ViewState]]:
-        """The runners of the views that somebody left without an error, made of this log; and how they were left."""
+        """The runners of the views that somebody left without an error, made of this log, or that are new; and how."""
+        live = {edition.table.name: edition for edition in await self._documents.editions() if edition.live}
         found = []
-        for edition in await self._documents.editions():
-            runner, checkpoint = self._all.by_name.get(edition.table.name), edition.checkpoint
-            made = checkpoint.position == 0 or checkpoint.log == self._store.identity
-            if runner is not None and edition.live and edition.error is None and made:
+        for runner in self._runners:
+            edition = live.get(runner.state.view)
+            if edition is None:  # the first one is given to readers at once
+                found.append((runner, ViewState(runner.state.view, "running")))
+            elif edition.error is None and edition.checkpoint.log in ("", self._store.identity):
                 life: Life = "running" if await self._documents.is_live(runner.projector.table) else "building"
-                found.append((runner, ViewState(edition.table.name, life, checkpoint.position)))
+                found.append((runner, ViewState(runner.state.view, life, edition.checkpoint.position)))
         return found
 
     async def _sign(self, runner: Runner, state: ViewState, head: int) -> Heartbeat:
