@@ -146,9 +146,12 @@ class Sent(Event):
     sender: str
 
 
+unknown = ["boom"]
+
+
 def shelf_of(event: Sent) -> str:
     """Where a sender's parcels lie; of one there is no telling."""
-    if event.sender == "boom":
+    if event.sender in unknown:
         raise ValueError("no shelf is known for it")
     return f"{event.sender}-shelf"
 
@@ -203,6 +206,18 @@ async def test_what_no_event_is_about_has_no_history_in_a_stopped_view_either() 
             assert (await ask(service, "GET", f"/shelves/nobody/history{query}")).status == 404
 
 
+async def test_what_begins_after_it_was_asked_for_has_the_event_at_which_the_view_stopped() -> None:
+    """That nothing was about it before is known by then; why nothing changes it is told all the same."""
+    app = App("depot")
+    app.view("GET /shelves/{shelf}")(Shelf)
+    async with app.open("memory://", views=False) as opened, query_service(app, opened) as service:
+        await opened.record(Sent(parcel="p-1", sender="boom"), Sent(parcel="p-2", sender="ann"))
+        assert (await ask(service, "GET", "/shelves/cid-shelf/history")).status == 404
+        await opened.record(Sent(parcel="p-3", sender="cid"))
+        entries = (await ask(service, "GET", "/shelves/cid-shelf/history")).json
+    assert [(entry["position"], "error" in entry) for entry in entries] == [(1, True), (3, False)]
+
+
 async def test_a_view_that_finds_documents_by_what_is_in_them_has_no_histories() -> None:
     """There is nothing at such a path, unless the app has something there."""
     app = App("meadows")
@@ -225,3 +240,19 @@ async def test_a_view_that_stopped_for_everybody_ends_a_narrowed_history() -> No
                 service, "GET", "/shelves/ann-shelf/history", headers={"Authorization": f"Bearer {secret}"}
             )
     assert [entry["position"] for entry in answer.json] == [1]
+
+
+async def test_a_narrowed_history_that_ended_is_whole_once_the_view_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found up to there says nothing of what came behind it."""
+    app = App("depot")
+    app.view("GET /shelves/{shelf}")(Shelf)
+    app.allow(Shelf, to="sender", where=lambda principal: {"shelf": f"{principal.id}-shelf"}, history=True)
+    secret, kept = new_key("cid", ["sender"])
+    app.verifier = ApiKeys([kept])
+    path, key = "/shelves/cid-shelf/history", {"Authorization": f"Bearer {secret}"}
+    async with app.open("memory://", views=False) as opened, query_service(app, opened) as service:
+        await opened.record(*(Sent(parcel="p", sender=sender) for sender in ("ann", "boom", "cid")))
+        assert (await ask(service, "GET", path, headers=key)).status == 404
+        monkeypatch.setattr(f"{__name__}.unknown", [])
+        answer = await ask(service, "GET", path, headers=key)
+    assert [entry["position"] for entry in answer.json] == [3]

@@ -95,6 +95,18 @@ async def test_documents_of_another_log_are_not_served(tmp_path: Path, monkeypat
         assert (ready.status, [view["state"] for view in ready.json["views"]]) == (503, ["foreign"])
 
 
+async def test_streams_end_when_the_server_goes_down(tmp_path: Path) -> None:
+    """Those of each side, so that it has not to wait for them."""
+    url = await filled(tmp_path / "here", "a-1")
+    async with joined_service(tally.app, url) as service:
+        wire = Wire()
+        scope = scope_of("GET", "/tallies/a", {"Accept": "text/event-stream"})
+        streaming = asyncio.create_task(service(scope, wire.receive, wire.send))
+        await eventually(lambda: wire.chunks.qsize() > 1)
+        service.drain()
+        await asyncio.wait_for(streaming, 10)
+
+
 async def test_a_side_that_cannot_tell_hides_nothing_of_the_other(tmp_path: Path) -> None:
     """The log is away, so commands cannot be stored; how the views are doing is known all the same."""
     url = await filled(tmp_path / "here", "a-1")

@@ -100,6 +100,7 @@ async def test_a_change_of_the_code_is_served_and_nobody_is_refused_meanwhile(tm
 
         await eventually(shows_it, SECONDS)
         assert it.has_logged("notes.py has changed")
+        assert not it.has_logged("ended with")
 
 
 @pytest.mark.timeout(90)

@@ -400,8 +400,12 @@ async def test_who_may_own_by_now_what_is_held_back_is_told(tmp_path: Path, orde
                 str(stopped - 1),
             )
         assert (await get(service, f"/orders/{order}", BEN)).headers["storied-parked"] == str(stopped)
-        waited = await get(service, f"/orders/{order}", BEN, **clara)
-        assert (waited.status, waited.json["code"]) == (503, "key-parked")
+        for target, headers in ((f"/orders/{order}", clara), (f"/orders/{order}?at={head}", {})):
+            held = await get(service, target, BEN, **headers)
+            assert (held.status, held.json["code"]) == (503, "key-parked")
+        async with listening(service, "/orders", Authorization=f"Bearer {BEN}") as client:
+            told = [await client.next(), await client.next()]
+        assert [(one.event, one.data["status"]) for one in told if one.event == "status"] == [("status", "parked")]
 
 
 async def test_who_is_not_named_by_what_is_held_back_is_told_nothing_of_it(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ class ListTelling:
             if [*stay, *(key for key in now if key not in before)] != list(now):
                 messages.append(message("order", msgspec.json.encode({"keys": list(now)}), page.position))
         if page.held is not None:
-            return State(messages, page.position, "parked", _held_back(page.parked, now))
+            return State(messages, page.position, "parked", _held_back(page.parked, now, page.held))
         return State(messages, page.position)
 
 
@@ -184,12 +184,12 @@ def _stopped(position: int) -> str:
     return f"the document stopped before event {position}"
 
 
-def _held_back(parked: Mapping[str, int], shown: Collection[str]) -> str:
+def _held_back(parked: Collection[str], shown: Collection[str], first: int) -> str:
     """What is not whole about a list. No document is named that its client may not see: only those that are shown."""
     names = sorted(key for key in parked if key in shown)
     if names:
         return f"held back: {', '.join(names[:20])}"
-    return f"a document that may belong to the list stopped before event {min(parked.values())}"
+    return f"a document that may belong to the list stopped before event {first}"
 
 
 def _status(state: State, standing: Standing, health: ViewHealth | None) -> Status:
